@@ -1,0 +1,63 @@
+"""Every error that a user can cause, as one tree.
+
+    EdgeLlasmError
+     |- AudioError            a recording that cannot be read
+     |   `- NoSpeech          nothing was said (exit status 3)
+     |- BundleError           a model folder that is missing, incomplete, altered, or whose parts do not fit
+     |   `- UnknownModel      a name that no bundle has; the message lists the known ones
+     |- EngineError           a native library that is missing, of an unsupported version, or failing
+     |   `- DeviceError       a device that no installed build supports
+     |- PromptTooLong         the newest question does not fit the context
+     `- Busy                  a second caller was refused
+
+A message is one line: what happened, then what to do next. Errors of foreign libraries are translated where
+they enter, with the original as the cause.
+"""
+
+__all__ = [
+    "AudioError",
+    "BundleError",
+    "Busy",
+    "DeviceError",
+    "EdgeLlasmError",
+    "EngineError",
+    "NoSpeech",
+    "PromptTooLong",
+    "UnknownModel",
+]
+
+
+class EdgeLlasmError(Exception):
+    """The root: catch this to catch everything that this package raises on purpose."""
+
+
+class AudioError(EdgeLlasmError):
+    """A recording cannot be read: missing, empty, of an unknown format, or not sound."""
+
+
+class NoSpeech(AudioError):
+    """The recording was read, but nobody speaks in it."""
+
+
+class BundleError(EdgeLlasmError):
+    """A model folder is missing, incomplete, altered, or its parts do not fit each other."""
+
+
+class UnknownModel(BundleError):
+    """No bundle has this name, and no folder of this name exists."""
+
+
+class EngineError(EdgeLlasmError):
+    """A native library is missing, of an unsupported version, or failed."""
+
+
+class DeviceError(EngineError):
+    """No installed build supports the device that was asked for."""
+
+
+class PromptTooLong(EdgeLlasmError):
+    """The newest question alone, with the system prompt, does not fit the model's context."""
+
+
+class Busy(EdgeLlasmError):
+    """Another caller is using this assistant, and waiting was not wanted."""
