@@ -1,0 +1,78 @@
+"""Whisper's log-mel spectrogram in numpy (Radford et al. 2022, section 2.2; arXiv 2212.04356).
+
+The same numbers as whisper.cpp and transformers' ``WhisperFeatureExtractor`` compute: a periodic Hann window of 25 ms,
+a hop of 10 ms, Slaney-normalized mel filters up to 8 kHz, log10, the floor 8 decades under the loudest cell.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000  # Hz
+N_FFT = 400  # samples, 25 ms
+HOP = 160  # samples, 10 ms
+FRAMES_PER_SECOND = SAMPLE_RATE // HOP  # mel frames
+MEL_PER_POSITION = 2  # mel frames per encoder position (the second convolution's stride)
+SAMPLES_PER_POSITION = HOP * MEL_PER_POSITION  # 320: one encoder position is 20 ms
+POWER_FLOOR = 1e-10
+DYNAMIC_RANGE = 8.0  # decades kept below the loudest cell
+
+# Slaney's mel scale: linear below 1 kHz, logarithmic above (Auditory Toolbox, 1998).
+_LINEAR_HZ_PER_MEL = 200.0 / 3.0
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27.0
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz / _LINEAR_HZ_PER_MEL if hz < _BREAK_HZ else float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
+
+
+def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(
+        mel < _BREAK_MEL, mel * _LINEAR_HZ_PER_MEL, _BREAK_HZ * np.exp((mel - _BREAK_MEL) * _LOG_STEP)
+    )
+
+
+@cache
+def mel_filters(n_mels: int) -> NDArray[np.float32]:
+    """Triangular filters of unit area, ``(n_mels, N_FFT // 2 + 1)`` float32, 0 Hz to 8 kHz."""
+    edges = _mel_to_hz(np.linspace(_hz_to_mel(0.0), _hz_to_mel(SAMPLE_RATE / 2), n_mels + 2))  # (n_mels + 2,) Hz
+    bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)  # (201,) Hz
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    filters = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+    filters.setflags(write=False)
+    return filters
+
+
+def log_mel_power(samples: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.float32]:
+    """log10 of the mel power, not yet normalized: ``(n_samples,)`` 16 kHz -> ``(n_mels, ceil(n_samples / HOP))``."""
+    n_frames = -(-len(samples) // HOP)
+    padded = np.pad(samples.astype(np.float32), (0, n_frames * HOP + N_FFT - len(samples)))
+    padded = np.concatenate([padded[N_FFT // 2 : 0 : -1], padded])  # reflected at the start, zeros at the end
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:n_frames]
+    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2  # (n_frames, 201)
+    mel = mel_filters(n_mels) @ power.T
+    return np.asarray(np.log10(np.maximum(mel, POWER_FLOOR)), dtype=np.float32)
+
+
+def normalize(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whisper's scaling of a whole clip's log-mel power: floor at 8 decades below the peak, then ``(x + 4) / 4``."""
+    return (np.maximum(log_power, log_power.max() - DYNAMIC_RANGE) + 4.0) / 4.0
+
+
+def log_mel(samples: NDArray[np.float32], n_mels: int = 80, n_frames: int | None = None) -> NDArray[np.float32]:
+    """What the encoder reads: ``(n_samples,)`` f32 16 kHz -> ``(n_mels, n_frames)`` f32.
+
+    ``n_frames`` (10 ms each) pads with silence or cuts; without it there is a frame for each started hop.
+    """
+    power = log_mel_power(samples, n_mels)
+    if n_frames is not None:
+        silence = np.full((n_mels, max(0, n_frames - power.shape[1])), np.log10(POWER_FLOOR), dtype=np.float32)
+        power = np.concatenate([power, silence], axis=1)
+        return normalize(power)[:, :n_frames]
+    return normalize(power)
