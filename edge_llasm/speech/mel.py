@@ -70,9 +70,7 @@ def log_mel(samples: NDArray[np.float32], n_mels: int = 80, n_frames: int | None
 
     ``n_frames`` (10 ms each) pads with silence or cuts; without it there is a frame for each started hop.
     """
-    power = log_mel_power(samples, n_mels)
-    if n_frames is not None:
-        silence = np.full((n_mels, max(0, n_frames - power.shape[1])), np.log10(POWER_FLOOR), dtype=np.float32)
-        power = np.concatenate([power, silence], axis=1)
-        return normalize(power)[:, :n_frames]
-    return normalize(power)
+    if n_frames is None:
+        return normalize(log_mel_power(samples, n_mels))
+    samples = np.pad(samples, (0, max(0, n_frames * HOP - len(samples))))
+    return normalize(log_mel_power(samples, n_mels))[:, :n_frames]
