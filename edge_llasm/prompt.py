@@ -19,15 +19,24 @@ the figures of arXiv 2308.15930 show it once.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
 
 from edge_llasm.errors import PromptTooLong
+from edge_llasm.segments import Embeddings, Segment, Tokens, length
 
-__all__ = ["TEMPLATES", "Embeddings", "Segment", "Spoken", "Template", "TokenIds", "Tokens", "Turn", "fit", "render"]
+__all__ = [
+    "TEMPLATES",
+    "Embeddings",
+    "Segment",
+    "Spoken",
+    "Template",
+    "TokenIds",
+    "Tokens",
+    "Turn",
+    "fit",
+    "length",
+    "render",
+]
 
 SYSTEM = (
     "You are a helpful language and speech assistant. You are able to understand the speech content that the user "
@@ -39,52 +48,6 @@ MIN_ANSWER = 16
 
 Tokenize = Callable[[str], Sequence[int]]
 """Text -> token ids, without BOS, special tokens in the text never parsed."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A run of token ids."""
-
-    ids: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """Vectors that stand in the prompt in the place of tokens; equal when their content is equal.
-
-    Raises ValueError when `values` is not a finite (n, n_embd) array with n >= 1.
-    """
-
-    values: npt.NDArray[np.float32]
-    """(n, n_embd) f32, contiguous and read-only"""
-    key: str = field(init=False)
-    """content hash, hexadecimal: what the KV cache compares"""
-
-    def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float32, order="C")  # own copy: nobody can change it after the hash
-        if values.ndim != 2 or 0 in values.shape:
-            raise ValueError(f"embeddings must have shape (n, n_embd), not {values.shape}")
-        if not np.isfinite(values).all():
-            raise ValueError("embeddings must be finite numbers")
-        values.flags.writeable = False
-        object.__setattr__(self, "values", values)
-        digest = blake2b(values.tobytes(), digest_size=16, salt=str(values.shape[1]).encode())
-        object.__setattr__(self, "key", digest.hexdigest())
-
-    def __len__(self) -> int:
-        return int(self.values.shape[0])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Embeddings) and other.key == self.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-
-Segment = Tokens | Embeddings
 
 
 @dataclass(frozen=True)
@@ -192,11 +155,6 @@ def fit(
             f"the question takes {length(segments)} of the model's {n_ctx} tokens: ask something shorter"
         )
     return segments
-
-
-def length(segments: Sequence[Segment]) -> int:
-    """Positions that the segments take in the context."""
-    return sum(len(segment) for segment in segments)
 
 
 def _bare(template: Template, turn: Turn, tokens: TokenIds, tokenize: Tokenize) -> list[Segment]:

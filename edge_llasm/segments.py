@@ -1,0 +1,83 @@
+"""What a prompt is made of: runs of token ids, and embeddings that stand in the place of tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Embeddings", "Segment", "Tokens", "common_prefix", "length"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A run of token ids."""
+
+    ids: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Vectors that stand in the prompt in the place of tokens; equal when their content is equal.
+
+    Raises ValueError when `values` is not a finite (n, n_embd) array with n >= 1.
+    """
+
+    values: npt.NDArray[np.float32]
+    """(n, n_embd) f32, contiguous and read-only"""
+    key: str = field(init=False)
+    """content hash, hexadecimal: what the KV cache compares"""
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float32, order="C")  # own copy: nobody can change it after the hash
+        if values.ndim != 2 or 0 in values.shape:
+            raise ValueError(f"embeddings must have shape (n, n_embd), not {values.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError("embeddings must be finite numbers")
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+        digest = blake2b(values.tobytes(), digest_size=16, salt=str(values.shape[1]).encode())
+        object.__setattr__(self, "key", digest.hexdigest())
+
+    def __len__(self) -> int:
+        return int(self.values.shape[0])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Embeddings) and other.key == self.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+Segment = Tokens | Embeddings
+
+
+
+def length(segments: Sequence[Segment]) -> int:
+    """Positions that the segments take in the context."""
+    return sum(len(segment) for segment in segments)
+
+
+def common_prefix(a: Sequence[Segment], b: Sequence[Segment]) -> int:
+    """Positions at the beginning that hold the same tokens and the same embeddings in `a` and `b`.
+
+    How tokens are spread over segments does not matter. Embeddings count whole or not at all: a block that was
+    fed half is not reused.
+    """
+    n = 0
+    for x, y in zip(_units(a), _units(b), strict=False):
+        if x != y:
+            break
+        n += len(x) if isinstance(x, Embeddings) else 1
+    return n
+
+
+def _units(segments: Sequence[Segment]) -> list[int | Embeddings]:
+    units: list[int | Embeddings] = []
+    for segment in segments:
+        units.extend(segment.ids if isinstance(segment, Tokens) else (segment,))
+    return units
