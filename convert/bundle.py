@@ -1,0 +1,183 @@
+"""The whole conversion: a checkpoint's parts -> a folder with ``bundle.toml``, made beside the target and renamed."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from convert.adapter import write_adapter
+from convert.errors import ConvertError
+from convert.llm import LlamaShape, write_llm
+from convert.vocabulary import Vocabulary
+from convert.whisper import SpeechType, WhisperShape, write_speech
+
+FORMAT = 1
+SECONDS_PER_POSITION = 0.02  # of Whisper's encoder
+SPEECH_FILE, ADAPTER_FILE, LLM_FILE, MANIFEST = "speech.bin", "adapter.onnx", "llm.gguf", "bundle.toml"
+_READ_SIZE = 1 << 20  # bytes at a time when hashing
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``bundle.toml`` says that no tensor shows; the defaults are the released models'."""
+
+    name: str
+    version: str = "0.1.0"
+    licence: str = "unknown"
+    languages: tuple[str, ...] = ("en", "zh")
+    template: str = "llama2-llasm"
+    """A name in ``edge_llasm.prompt.TEMPLATES``."""
+    system: str | None = None
+    """Overrides the template's system prompt; "" means none."""
+    transcribe: str = "Transcribe the audio."
+    """The instruction that makes this model write down what was said."""
+    trim_window: bool = False
+    """Whether the speech model was trained on windows as long as the clip."""
+    temperature: float = 0.2
+    max_tokens: int = 1024
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a bundle is made of, as numpy arrays under Hugging Face's names."""
+
+    manifest: Manifest
+    whisper_shape: WhisperShape
+    whisper: Mapping[str, NDArray[Any]] = field(repr=False)
+    llama_shape: LlamaShape
+    llama: Mapping[str, NDArray[Any]] = field(repr=False)
+    """``model.…``, ``lm_head.weight`` and the adapter, ``model.mm_projector.{weight,bias}``."""
+    vocabulary: Vocabulary = field(repr=False)
+    n_queries: int
+    """Hidden states, and so prompt positions, per audio block."""
+
+
+def write_bundle(
+    parts: Parts, target: Path, *, speech_type: SpeechType = "f16", llm_type: str = "f16"
+) -> None:
+    """Make the folder ``target``; nothing is left behind when it fails.
+
+    Raises :class:`ConvertError` if ``target`` exists or if the parts do not fit each other.
+    """
+    weight, bias = _adapter(parts)
+    with new_folder(target) as folder:
+        write_speech(folder / SPEECH_FILE, parts.whisper_shape, parts.whisper, speech_type)
+        write_adapter(folder / ADAPTER_FILE, weight, bias)
+        write_llm(
+            folder / LLM_FILE,
+            parts.llama_shape,
+            parts.llama,
+            parts.vocabulary,
+            name=parts.manifest.name,
+            llm_type=llm_type,
+        )
+        (folder / MANIFEST).write_text(manifest_toml(parts, folder), encoding="utf-8")
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``target`` that becomes ``target`` when the block succeeds."""
+    if os.path.lexists(target):
+        raise ConvertError(f"{target} exists already: remove it or choose another folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    except OSError as error:
+        raise ConvertError(f"cannot write beside {target}: {error.strerror}") from error
+    try:
+        yield folder
+        folder.chmod(0o755)  # mkdtemp's are private
+        if os.path.lexists(target):  # made by somebody else meanwhile; rename would replace an empty folder
+            raise ConvertError(f"{target} exists already: remove it or choose another folder")
+        folder.rename(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def manifest_toml(parts: Parts, folder: Path) -> str:
+    """The text of ``bundle.toml`` for the finished files in ``folder``."""
+    manifest, whisper, llama, vocabulary = (
+        parts.manifest,
+        parts.whisper_shape,
+        parts.llama_shape,
+        parts.vocabulary,
+    )
+    top: dict[str, Any] = {
+        "format": FORMAT,
+        "name": manifest.name,
+        "version": manifest.version,
+        "licence": manifest.licence,
+        "languages": list(manifest.languages),
+        "template": manifest.template,
+    }
+    if manifest.system is not None:
+        top["system"] = manifest.system
+    top["transcribe"] = manifest.transcribe
+    tables: dict[str, dict[str, Any]] = {
+        "speech": {
+            "engine": "whisper.cpp",
+            "d": whisper.d,
+            "n_queries": parts.n_queries,
+            "window_seconds": round(whisper.n_audio_ctx * SECONDS_PER_POSITION, 2),
+            "trim_window": manifest.trim_window,
+            "n_mels": whisper.n_mels,
+        },
+        "llm": {"n_embd": llama.n_embd, "n_vocab": llama.n_vocab, "n_ctx": llama.n_ctx},
+        "tokens": {
+            "bos": vocabulary.bos,
+            "eos": vocabulary.eos,
+            "au_start": vocabulary.au_start,
+            "au_patch": vocabulary.au_patch,
+            "au_end": vocabulary.au_end,
+        },
+        "sampling": {"temperature": manifest.temperature, "max_tokens": manifest.max_tokens},
+    }
+    for name in (SPEECH_FILE, ADAPTER_FILE, LLM_FILE):
+        path = folder / name
+        tables[f'files."{name}"'] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+    blocks = [_assignments(top)] + [f"[{name}]\n{_assignments(table)}" for name, table in tables.items()]
+    return "\n".join(blocks)
+
+
+def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The adapter's weight and bias, checked against both of its neighbours."""
+    llama, prefix = parts.llama, "model.mm_projector."
+    if prefix + "weight" not in llama:
+        raise ConvertError(f"the checkpoint has no {prefix}weight: is it a LLaSM checkpoint?")
+    weight = llama[prefix + "weight"]
+    expected = (parts.llama_shape.n_embd, parts.whisper_shape.d)
+    if weight.shape != expected:
+        raise ConvertError(
+            f"the adapter is {weight.shape}, this Whisper and LLM need {expected}: is it the right Whisper?"
+        )
+    if not 1 <= parts.n_queries <= parts.whisper_shape.n_text_ctx:
+        raise ConvertError(
+            f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} decoder positions"
+        )
+    return weight, llama.get(prefix + "bias")
+
+
+def _assignments(table: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
+
+
+def _toml(value: bool | int | float | str | list[str]) -> str:
+    """JSON's scalars and arrays are TOML's too, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_SIZE):
+            digest.update(block)
+    return digest.hexdigest()
