@@ -1,18 +1,19 @@
 """Chat turns -> segments (token ids | embeddings) for a named template. Pure: no model, no file.
 
-What is encoded as one string decides the token ids (a Llama SentencePiece vocabulary puts a dummy space before
-every encoded string), so the strings are listed here. S is the system text, T a text part, A the answer, AUDIO
-is `<au_start>` + embeddings + `<au_end>` (one such block for each piece of a long recording), `enc` is one call
-of the tokenizer, which adds no BOS and never parses special tokens. T has no space at its ends. Texts in a row
-are one text, joined by a newline; where text meets audio the newline belongs to the text: `enc(T + "\n") AUDIO`,
-`AUDIO enc("\n" + T)`.
+What is encoded as one string decides the token ids (a Llama SentencePiece vocabulary puts a dummy space
+before every encoded string), so the strings are listed here. S is the system text, T a text part, A the
+answer, AUDIO is `<au_start>` + embeddings + `<au_end>` (one such block for each piece of a long recording),
+`enc` is one call of the tokenizer, which adds no BOS and never parses special tokens. T has no space at its
+ends. Texts in a row are one text, joined by a newline; where text meets audio the newline belongs to the
+text: `enc(T + "\\n") AUDIO`, `AUDIO enc("\\n" + T)`.
 
     llama2-llasm-paper   BOS enc("[INST] " [+ SYS]) enc(T)|AUDIO… enc(" [/INST] ") enc(A) EOS
-    llama2-llasm         [enc(SYS)] BOS enc("[INST] " [+ SYS] [+ T]) AUDIO enc([T +] " [/INST] ") enc(A + " ") EOS
+    llama2-llasm         [enc(SYS)] BOS enc("[INST] " [+ SYS] [+ T]) AUDIO enc([T +] " [/INST] ")
+                         enc(A + " ") EOS
     vicuna-llasm         [enc(S)] enc("USER:") enc(T)|AUDIO… enc("ASSISTANT:") enc(A) EOS
 
-with SYS = "<<SYS>>\n" + S + "\n<</SYS>>\n\n", absent when S is empty and in every turn but the first. Later turns
-repeat the form from BOS (from "USER:") on. A turn without an answer ends where the answer begins.
+with SYS = "<<SYS>>\\n" + S + "\\n<</SYS>>\\n\\n", absent when S is empty and in every turn but the first.
+Later turns repeat the form from BOS (from "USER:") on. A turn without an answer ends where the answer begins.
 
 Source: LinkSoul-AI/LLaSM, infer_tokenize.py (the released code puts the system text twice, once before BOS);
 the figures of arXiv 2308.15930 show it once.
@@ -39,12 +40,12 @@ __all__ = [
 ]
 
 SYSTEM = (
-    "You are a helpful language and speech assistant. You are able to understand the speech content that the user "
-    "provides, and assist the user with a variety of tasks using natural language."
+    "You are a helpful language and speech assistant. You are able to understand the speech content that the "
+    "user provides, and assist the user with a variety of tasks using natural language."
 )
 
 MIN_ANSWER = 16
-"""Tokens: the newest question is refused when it leaves less room than this (or than `reserve`, if smaller)."""
+"""Tokens: the newest question is refused when it leaves less room than this, or than a smaller `reserve`."""
 
 Tokenize = Callable[[str], Sequence[int]]
 """Text -> token ids, without BOS, special tokens in the text never parsed."""
@@ -141,7 +142,7 @@ def fit(
     min(`reserve`, MIN_ANSWER) tokens for the answer, ValueError as `render` does.
     """
     first, room = len(turns), n_ctx - reserve
-    while first > 0 and room >= 0:  # newest to oldest, without the system text: an upper bound of what fits
+    while first > 0 and room >= 0:  # newest to oldest, without the system text: what can fit at most
         first -= 1
         room -= length(_bare(template, turns[first], tokens, tokenize))
     if room < 0 and first < len(turns) - 1:

@@ -33,7 +33,8 @@ class Embeddings:
     """content hash, hexadecimal: what the KV cache compares"""
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float32, order="C")  # own copy: nobody can change it after the hash
+        # An own copy: nobody can change it after the hash.
+        values = np.array(self.values, dtype=np.float32, order="C")
         if values.ndim != 2 or 0 in values.shape:
             raise ValueError(f"embeddings must have shape (n, n_embd), not {values.shape}")
         if not np.isfinite(values).all():
@@ -56,7 +57,6 @@ class Embeddings:
 Segment = Tokens | Embeddings
 
 
-
 def length(segments: Sequence[Segment]) -> int:
     """Positions that the segments take in the context."""
     return sum(len(segment) for segment in segments)
@@ -65,8 +65,7 @@ def length(segments: Sequence[Segment]) -> int:
 def common_prefix(a: Sequence[Segment], b: Sequence[Segment]) -> int:
     """Positions at the beginning that hold the same tokens and the same embeddings in `a` and `b`.
 
-    How tokens are spread over segments does not matter. Embeddings count whole or not at all: a block that was
-    fed half is not reused.
+    How tokens are spread over segments does not matter. Embeddings count whole or not at all.
     """
     n = 0
     for x, y in zip(_units(a), _units(b), strict=False):
