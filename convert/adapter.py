@@ -16,7 +16,7 @@ INPUT, OUTPUT = "features", "embeddings"
 def write_adapter(path: Path, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
     """Write ``features (n, d) f32 -> embeddings (n, n_embd) f32`` for any n.
 
-    ``weight`` is ``(n_embd, d)`` and ``bias`` ``(n_embd,)``, as in ``torch.nn.Linear``. Raises :class:`ConvertError`
+    ``weight`` is ``(n_embd, d)`` and ``bias`` ``(n_embd,)``, as in ``torch.nn.Linear``. Raises ConvertError
     for other shapes and for numbers that are not finite.
     """
     import onnx
@@ -39,9 +39,8 @@ def write_adapter(path: Path, weight: NDArray[Any], bias: NDArray[Any] | None) -
             numpy_helper.from_array(np.ascontiguousarray(bias, np.float32), "bias"),
         ],
     )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="edge-llasm"
-    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="edge-llasm")
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model)
     onnx.save_model(model, str(path))

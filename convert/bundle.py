@@ -1,4 +1,4 @@
-"""The whole conversion: a checkpoint's parts -> a folder with ``bundle.toml``, made beside the target and renamed."""
+"""A checkpoint's parts -> a bundle: a folder with ``bundle.toml``, made beside the target and renamed."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def write_bundle(
 ) -> None:
     """Make the folder ``target``; nothing is left behind when it fails.
 
-    Raises :class:`ConvertError` if ``target`` exists or if the parts do not fit each other.
+    Raises ConvertError if ``target`` exists or if the parts do not fit each other.
     """
     weight, bias = _adapter(parts)
     with new_folder(target) as folder:
@@ -85,8 +85,7 @@ def write_bundle(
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``target`` that becomes ``target`` when the block succeeds."""
-    if os.path.lexists(target):
-        raise ConvertError(f"{target} exists already: remove it or choose another folder")
+    require_absent(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
@@ -95,22 +94,23 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         yield folder
         folder.chmod(0o755)  # mkdtemp's are private
-        if os.path.lexists(target):  # made by somebody else meanwhile; rename would replace an empty folder
-            raise ConvertError(f"{target} exists already: remove it or choose another folder")
+        require_absent(target)  # made by somebody else meanwhile; rename would replace an empty folder
         folder.rename(target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
+def require_absent(target: Path) -> None:
+    """Raise ConvertError if there is anything at ``target``, be it a broken link."""
+    if os.path.lexists(target):
+        raise ConvertError(f"{target} exists already: remove it or choose another folder")
+
+
 def manifest_toml(parts: Parts, folder: Path) -> str:
     """The text of ``bundle.toml`` for the finished files in ``folder``."""
-    manifest, whisper, llama, vocabulary = (
-        parts.manifest,
-        parts.whisper_shape,
-        parts.llama_shape,
-        parts.vocabulary,
-    )
+    manifest, vocabulary = parts.manifest, parts.vocabulary
+    whisper, llama = parts.whisper_shape, parts.llama_shape
     top: dict[str, Any] = {
         "format": FORMAT,
         "name": manifest.name,
@@ -161,7 +161,7 @@ def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
         )
     if not 1 <= parts.n_queries <= parts.whisper_shape.n_text_ctx:
         raise ConvertError(
-            f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} decoder positions"
+            f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} positions"
         )
     return weight, llama.get(prefix + "bias")
 

@@ -6,4 +6,4 @@ __all__ = ["ConvertError"]
 
 
 class ConvertError(EdgeLlasmError):
-    """A checkpoint cannot be converted: missing or unreadable parts, or an architecture that the engines differ from."""
+    """A checkpoint cannot be converted: a part is missing, unreadable, or not what the engines compute."""

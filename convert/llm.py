@@ -17,15 +17,9 @@ Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 PLAIN_TYPES = ("f32", "f16")
+# Those of llama.cpp's that need no importance matrix.
 QUANTIZED_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q3_K_M", "Q2_K")
-QUANTIZED_TYPES += (
-    "Q5_1",
-    "Q5_0",
-    "Q4_1",
-    "Q4_0",
-    "IQ4_NL",
-    "IQ4_XS",
-)  # those that need no importance matrix
+QUANTIZED_TYPES += ("Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS")
 LLM_TYPES = PLAIN_TYPES + QUANTIZED_TYPES
 
 EMBEDDING, HEAD, NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
@@ -54,19 +48,15 @@ class LlamaShape:
     def from_config(cls, config: Mapping[str, Any]) -> "LlamaShape":
         """Read a Hugging Face ``LlamaConfig`` as a mapping, of old or new transformers.
 
-        Raises :class:`ConvertError` for a missing number and for variants of LLaMA that are not written here.
+        Raises ConvertError for a missing number and for variants of LLaMA that are not written here.
         """
         rope = config.get("rope_parameters") or {}
         scaling = config.get("rope_scaling") or {}
-        if {rope.get("rope_type", "default"), scaling.get("rope_type", scaling.get("type", "default"))} != {
-            "default"
-        }:
+        kinds = rope.get("rope_type"), scaling.get("rope_type"), scaling.get("type")
+        if any(kind not in (None, "default") for kind in kinds):
             raise ConvertError("this LLaMA scales its rotary positions: not supported")
-        if (
-            config.get("hidden_act", "silu") != "silu"
-            or config.get("attention_bias")
-            or config.get("mlp_bias")
-        ):
+        biased = config.get("attention_bias") or config.get("mlp_bias")
+        if biased or config.get("hidden_act", "silu") != "silu":
             raise ConvertError("this LLaMA has biases or another activation than silu: not supported")
         try:
             n_heads = int(config["num_attention_heads"])
@@ -121,7 +111,7 @@ def write_llm(
 ) -> None:
     """Write ``path`` as f16, f32, or any of :data:`LLM_TYPES` through llama.cpp's own quantizer.
 
-    Tensors are read and written one at a time. Raises :class:`ConvertError` for a missing tensor or a wrong shape.
+    Tensors are read and written one at a time. Raises ConvertError for a missing tensor or a wrong shape.
     """
     if llm_type not in LLM_TYPES:
         raise ConvertError(f"unknown LLM type {llm_type!r}: choose one of {', '.join(LLM_TYPES)}")
@@ -137,7 +127,7 @@ def write_llm(
 
 
 def quantize(source: Path, target: Path, llm_type: str) -> None:
-    """Quantize a GGUF by llama.cpp; raises :class:`ConvertError` when it fails."""
+    """Quantize a GGUF by llama.cpp; raises ConvertError when it fails."""
     import llama_cpp
 
     silence_llama_cpp()
@@ -198,7 +188,7 @@ def _write_plain(
 
 
 def interleave_heads(weight: Array, n_heads: int) -> Array:
-    """Reorder a head's rows from (first half, second half) to pairs: llama.cpp rotates neighbours, HF the halves."""
+    """Reorder each head's rows: Hugging Face rotates the halves against each other, llama.cpp neighbours."""
     n_rows, width = weight.shape
     halves = weight.reshape(n_heads, 2, n_rows // n_heads // 2, width)
     return halves.swapaxes(1, 2).reshape(n_rows, width)

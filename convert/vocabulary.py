@@ -1,12 +1,13 @@
 """A SentencePiece model -> llama.cpp's vocabulary, with the same ids for the same text.
 
-llama.cpp's ``llama`` tokenizer merges pairs by score, which is what a SentencePiece model of type BPE does. Everything
-else that SentencePiece can be told to do (Unigram, Unicode normalization, squeezing of spaces) it leaves out, so such a
-model is refused here instead of being converted into one that spells differently.
+llama.cpp's ``llama`` tokenizer merges pairs by score, which is what a SentencePiece model of type BPE does.
+All else that SentencePiece can be told to do (Unigram, Unicode normalization, squeezing of spaces) it
+leaves out, so such a model is refused here instead of being converted into one that spells differently.
 
-No text may ever become a special token, yet llama.cpp merges characters into whatever has a text: with pieces ``</``
-and ``s>``, a typed ``</s>`` would end the answer. Control pieces are therefore stored with a space behind their text:
-the tokenizer turns every space of its input into ``▁`` first, so no input can spell them.
+No text may ever become a special token, yet llama.cpp merges characters into whatever has a text: with
+pieces ``</`` and ``s>``, a typed ``</s>`` would end the answer. Control pieces are therefore stored with a
+space behind their text: the tokenizer turns every space of its input into ``▁`` first, so no input can
+spell them.
 """
 
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Vocabulary:
     def load(cls, path: Path, added: Mapping[str, int], n_vocab: int) -> "Vocabulary":
         """Read ``tokenizer.model``; ``added`` is ``added_tokens.json`` and ``n_vocab`` the embedding's rows.
 
-        Raises :class:`ConvertError` where llama.cpp would tokenize differently, or where the rows do not fit.
+        Raises ConvertError where llama.cpp would tokenize differently, or where the rows do not fit.
         """
         model = _parse(path)
         _check_encoder(model, path)

@@ -1,11 +1,13 @@
 """Whisper's weights -> ``speech.bin``, a whisper.cpp model whose logits are the decoder's hidden states.
 
-whisper.cpp's API returns logits only: ``token_embedding @ hidden``. So the file carries an *identity vocabulary*: rows
-``0..d-1`` of the embedding are the identity matrix and row ``d`` is the embedding of ``<|startoftranscript|>``. A
-decoder that is fed token ``d`` answers with its hidden state (after the final layer norm) as the first ``d`` logits.
+whisper.cpp's API returns logits only: ``token_embedding @ hidden``. So the file carries an *identity
+vocabulary*: rows ``0..d-1`` of the embedding are the identity matrix and row ``d`` is the embedding of
+``<|startoftranscript|>``. A decoder that is fed token ``d`` answers with its hidden state (after the final
+layer norm) as the first ``d`` logits.
 
-File format (whisper.cpp, ``models/convert-h5-to-ggml.py``): magic, 11 int32 hyperparameters, mel filters, vocabulary
-(none here), then tensors: number of dimensions, length of the name, type, dimensions innermost first, name, data.
+File format (whisper.cpp, ``models/convert-h5-to-ggml.py``): magic, 11 int32 hyperparameters, mel filters,
+vocabulary (none here), then tensors: number of dimensions, length of the name, type, dimensions innermost
+first, name, data.
 """
 
 import struct
@@ -63,7 +65,7 @@ class WhisperShape:
     def from_config(cls, config: Mapping[str, Any]) -> "WhisperShape":
         """Read a Hugging Face ``WhisperConfig`` as a mapping.
 
-        Raises :class:`ConvertError` for a missing number and for what whisper.cpp computes differently.
+        Raises ConvertError for a missing number and for what whisper.cpp computes differently.
         """
         try:
             shape = cls(
@@ -78,9 +80,7 @@ class WhisperShape:
                 start_token=int(config["decoder_start_token_id"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ConvertError(
-                f"Whisper's config.json has no usable {error}: take the model's own file"
-            ) from error
+            raise ConvertError(f"Whisper's config.json has no usable {error}: take its own file") from error
         for side in ("encoder", "decoder"):
             width = config.get(f"{side}_ffn_dim", FFN_FACTOR * shape.d)
             if width != FFN_FACTOR * shape.d:
@@ -130,7 +130,7 @@ def expected_shape(name: str, shape: WhisperShape) -> tuple[int, ...]:
 def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type: SpeechType = "f16") -> None:
     """Write ``path``; ``tensors`` has the names of ``WhisperModel`` (with or without ``model.`` in front).
 
-    Raises :class:`ConvertError` for a missing tensor, a wrong shape, or numbers beyond float16's range.
+    Raises ConvertError for a missing tensor, a wrong shape, or numbers beyond float16's range.
     """
     if speech_type not in SPEECH_TYPES:
         raise ConvertError(f"unknown speech type {speech_type!r}: choose one of {', '.join(SPEECH_TYPES)}")
@@ -138,9 +138,8 @@ def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type:
         raise ConvertError(f"q8_0 needs a width that is a multiple of {Q8_0_BLOCK}, not {shape.d}: use f16")
     with path.open("wb") as file:
         _write_header(file, shape, FTYPES[speech_type])
-        _write_tensor(
-            file, "decoder.token_embedding.weight", _identity_vocabulary(shape, tensors), speech_type
-        )
+        vocabulary = _identity_vocabulary(shape, tensors)
+        _write_tensor(file, "decoder.token_embedding.weight", vocabulary, speech_type)
         for ours, theirs in tensor_names(shape):
             data, expected = _read(tensors, theirs), expected_shape(theirs, shape)
             if data.shape != expected:  # would abort the process that loads the file
@@ -188,17 +187,15 @@ def _write_tensor(file: BinaryIO, name: str, data: Array, speech_type: SpeechTyp
         kind = TYPE_Q8_0
         payload = quants.quantize(data.astype(np.float32), GGMLQuantizationType.Q8_0).tobytes()
     else:
-        kind, payload = (
-            TYPE_F16,
-            to_f16(name, data).tobytes(),
-        )  # convolutions stay here: ggml has no other kernel
+        # Convolutions are f16 in every file: ggml has no other kernel for them.
+        kind, payload = TYPE_F16, to_f16(name, data).tobytes()
     encoded = name.encode()
     file.write(struct.pack("<3i", len(shape), len(encoded), kind))
     file.write(struct.pack(f"<{len(shape)}i", *reversed(shape)) + encoded + payload)
 
 
 def to_f16(name: str, data: Array) -> NDArray[np.float16]:
-    """Round to float16; :class:`ConvertError` where a weight would become infinite."""
+    """Round to float16; ConvertError where a weight would become infinite."""
     with np.errstate(over="ignore"):
         half = data.astype("<f2")
     if not np.isfinite(half).all():

@@ -1,7 +1,7 @@
-"""A bundle of some 300 kB with random weights: the real engines run it, nobody would ask it anything.
+"""A bundle of some 900 kB with random weights: the real engines run it, nobody would ask it anything.
 
-Made from a fixed seed by convert's own writers, without torch. What it answers is drawn from its readable pieces and
-depends on all that it was asked; it never ends by itself.
+Made from a fixed seed by convert's own writers, without torch. What it answers is drawn from its readable
+pieces and depends on all that it was asked; it never ends by itself.
 """
 
 import io
@@ -88,7 +88,7 @@ def write_tiny_bundle(path: Path, *, seed: int = 0, vocabulary_file: Path | None
 def tiny_parts(
     vocabulary_file: Path, *, seed: int = 0, n_kv_heads: int = 4, n_queries: int = N_QUERIES
 ) -> Parts:
-    """Random tensors with states and logits of a trained model's size; ``vocabulary_file`` is written if missing."""
+    """Random tensors with states and logits of a trained model's size; writes a missing vocabulary file."""
     if not vocabulary_file.exists():
         write_vocabulary(vocabulary_file)
     rng = np.random.default_rng(seed)
