@@ -53,7 +53,8 @@ Command = Callable[[Random], tuple[str, str]]
 
 
 def generate(rng: Random) -> Exchange:
-    return Exchange("coding", (rng.choice(COMMANDS)(rng),))
+    said, answer = rng.choice(COMMANDS)(rng)
+    return Exchange("editor" if answer in EDITOR else "coding", ((said, answer),))
 
 
 def name(rng: Random) -> list[str]:

@@ -33,8 +33,8 @@ TO_ENGLISH_MIXED = ("how do you say {} in english", "translate {} into english",
 def table(name: str) -> list[dict[str, Any]]:
     """One of the tables beside this file: ``fact``, ``capital``, ``recipe`` or ``word``."""
     file = {"fact": "facts", "capital": "facts", "recipe": "recipes", "word": "words"}[name]
-    rows: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text("utf-8"))[name]
-    return rows
+    tables: dict[str, list[dict[str, Any]]] = tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text("utf-8"))
+    return tables[name] + (tables["mixed_fact"] if name == "fact" else [])
 
 
 def fact(rng: Random, row: dict[str, Any] | None = None) -> Exchange:

@@ -1,0 +1,118 @@
+"""The spoken corpus: sentences -> voices -> distorted clips -> log-mel features with frame labels, in resumable shards.
+
+    python -m models.nano.synthesize WORK_DIR --clips 24000
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llasm.speech.mel import HOP, MEL_PER_POSITION, SAMPLE_RATE, log_mel_power
+from models.nano import corpus, distort
+from models.nano.voices import Speakers, speakable_by, training_voice
+from models.nano.world.spoken import tokens
+
+SHARD_CLIPS = 500
+MAX_SECONDS = 10.0  # nano's window
+POSITION_SECONDS = HOP * MEL_PER_POSITION / SAMPLE_RATE  # 0.02
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One training clip; the arrays are views of its shard."""
+
+    text: str
+    mel: NDArray[np.float16]  # (n_frames, 80) log10 mel power
+    phonemes: list[tuple[float, str]]  # (start in s, label)
+    voice: str
+
+
+def sentences(count: int, seed: int) -> list[str]:
+    """What is spoken in training: turns of conversations, and word salad so that rare words are heard too."""
+    rng, words = Random(seed), corpus.vocabulary()
+    seen: Counter[str] = Counter()
+    stream, chosen = corpus.conversations(seed), []
+    while len(chosen) < count:
+        if len(chosen) % 5 == 4:
+            text = corpus.word_salad(rng, words, lambda word: float(seen[word]))
+            if corpus.held_out(text):
+                continue
+            chosen.append(text)
+        else:
+            chosen.extend(said for said, _ in next(stream).turns)
+        seen.update(tokens(chosen[-1]))
+    rng.shuffle(chosen)
+    return chosen[:count]
+
+
+def speak(texts: list[str], folder: Path, index: int) -> None:
+    """Write shard ``index``: ``NAME.npy`` (frames, 80) float16 and ``NAME.json``."""
+    rng, speakers = Random(f"shard {index}"), Speakers()
+    mels: list[NDArray[np.float16]] = []
+    rows: list[dict[str, Any]] = []
+    for text in texts:
+        voice = training_voice(rng, text)
+        speech = speakers.say(text, voice) if speakable_by(voice, text) else None
+        if speech is None:
+            continue
+        samples, lead, speed = distort.distort(speech.samples, distort.TRAINING, rng)
+        if len(samples) > MAX_SECONDS * SAMPLE_RATE:
+            continue
+        mels.append(log_mel_power(samples).T.astype(np.float16))
+        phonemes = [(round(lead + start * speed, 3), label(name)) for start, name in speech.phonemes]
+        rows.append({"text": text, "frames": len(mels[-1]), "phonemes": phonemes, "voice": f"{voice.engine} {voice.name}"})
+    speakers.close()
+    np.save(folder / f"shard{index:04d}.npy", np.concatenate(mels))
+    temporary = folder / f"shard{index:04d}.tmp"
+    temporary.write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    temporary.rename(folder / f"shard{index:04d}.json")  # the shard counts from here on
+
+
+def label(mnemonic: str) -> str:
+    """An espeak-ng mnemonic without stress; language switches and pauses are silence."""
+    name = mnemonic.lstrip("',%=")
+    return "_" if not name or name[0] in "_(" else name
+
+
+def load(folder: Path) -> list[Clip]:
+    clips = []
+    for description in sorted(folder.glob("shard*.json")):
+        mel, at = np.load(description.with_suffix(".npy"), mmap_mode="r"), 0
+        for row in json.loads(description.read_text("utf-8")):
+            clips.append(Clip(row["text"], mel[at : at + row["frames"]], [(t, p) for t, p in row["phonemes"]], row["voice"]))
+            at += row["frames"]
+    return clips
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clips", type=int, default=24_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    texts = sentences(options.clips, options.seed)
+    shards = [(texts[at : at + SHARD_CLIPS], options.folder, at // SHARD_CLIPS) for at in range(0, len(texts), SHARD_CLIPS)]
+    todo = [shard for shard in shards if not (options.folder / f"shard{shard[2]:04d}.json").exists()]
+    context = multiprocessing.get_context("spawn")
+    running: list[Any] = []
+    for shard in todo:  # a process per shard: the synthesizers' processes are its children
+        running.append(context.Process(target=speak, args=shard))
+        running[-1].start()
+        if len(running) >= (os.cpu_count() or 1):
+            running.pop(0).join()
+    for process in running:
+        process.join()
+
+
+if __name__ == "__main__":
+    main()
