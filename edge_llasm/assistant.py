@@ -1,0 +1,307 @@
+"""The spine: a turn is audio -> pieces of speech -> embeddings -> prompt -> tokens -> text, in chunks.
+
+load_audio       file, bytes or array -> (n_samples,) f32, 16 kHz          audio.py
+speech_pieces    without silence, in pieces that fit the window            vad.py
+SpeechEmbedder   piece -> (n, n_embd) f32                                  speech/, adapter.py
+fit              turns -> token ids and embeddings that fit the context    prompt.py
+Llm.generate     token ids and embeddings -> text                          llm.py
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import unicodedata
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_llasm.audio import SAMPLE_RATE, load_audio
+from edge_llasm.bundle import Bundle
+from edge_llasm.errors import Busy, EngineError
+from edge_llasm.llm import Llm, Piece
+from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
+from edge_llasm.sampling import Sampling
+from edge_llasm.segments import Embeddings
+from edge_llasm.speech import SpeechEmbedder
+from edge_llasm.timings import Meter, Timings
+from edge_llasm.vad import speech_pieces
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Assistant", "AudioSource", "Chunk"]
+
+Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
+AudioSource = str | os.PathLike[str] | bytes | BinaryIO | Samples
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of an answer."""
+
+    text: str
+    """never half a character; may be empty, above all in the last chunk"""
+    finish_reason: str | None = None
+    """on the last chunk: stop | length | repetition | cancelled"""
+    timings: Timings | None = None
+    """on the last chunk"""
+
+
+class Assistant:
+    """A loaded model and the chat so far.
+
+    One turn runs at a time: a second thread waits for its turn, or gets Busy with `wait=False`. A thread that
+    asks again while it has an answer half read gets Busy too, because it would wait for itself.
+    """
+
+    def __init__(self, bundle: Bundle, speech: SpeechEmbedder, llm: Llm, *, load_ms: float = 0.0) -> None:
+        self.bundle = bundle
+        self.speech = speech
+        self.llm = llm
+        self._load_ms = load_ms
+        self._history: list[Turn] = []
+        self._lock = threading.Lock()
+        self._owner: int | None = None  # the thread that began the running turn
+        self._closed = False
+        self._pieces: Generator[Piece, None, None] | None = None  # of the running turn
+
+    @classmethod
+    def load(
+        cls,
+        model: str | os.PathLike[str] | Bundle = "nano",
+        *,
+        device: str = "auto",
+        verbose: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> Self:
+        """Check a bundle's files and load them; `progress` gets 0 to 1.
+
+        `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda.
+        `verbose` lets the native libraries write their logs to standard error.
+        Raises UnknownModel, BundleError, DeviceError, EngineError.
+        """
+        start = perf_counter()
+        report = progress or (lambda share: None)
+        bundle = model if isinstance(model, Bundle) else Bundle.find(model)
+        bundle.verify(lambda share: report(share / 2))
+        speech = SpeechEmbedder.open(bundle, device)
+        llm = Llm.load(
+            bundle.llm_file,
+            n_ctx=bundle.llm.n_ctx,
+            device=device,
+            verbose=verbose,
+            progress=lambda share: report((1 + share) / 2),
+        )
+        return cls(bundle, speech, llm, load_ms=1000 * (perf_counter() - start))
+
+    @property
+    def device(self) -> str:
+        """Where it runs: cpu, metal or cuda; "speech X, language Y" when the engines' builds differ."""
+        speech, language = self.speech.device, self.llm.device
+        return speech if speech == language else f"speech {speech}, language {language}"
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """The chat so far, oldest turn first. Turns too old to fit the context again are forgotten."""
+        return tuple(self._history)
+
+    def reset(self) -> None:
+        """Forget the chat. Waits for a running turn."""
+        with self._alone(wait=True):
+            self._history.clear()
+
+    def reply(
+        self,
+        audio: AudioSource | Sequence[AudioSource] | None = None,
+        text: str | None = None,
+        *,
+        options: Sampling | None = None,
+        cancel: threading.Event | None = None,
+        wait: bool = True,
+    ) -> Iterator[Chunk]:
+        """Answer what was said, what was typed, or both; the turn joins the history.
+
+        Nothing happens before the first chunk is asked for. An answer that is cut off (`cancel` is set, the
+        generator is closed) stays in the history as far as it came; a turn without any answer does not.
+        Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
+        """
+        recordings = [load_audio(source) for source in _sources(audio)]
+        texts = (text,) if text and text.strip() else ()
+        if not recordings and not texts:
+            raise ValueError("a question needs audio, text, or both")
+        with self._alone(wait):
+            meter = Meter(self._load_ms, _seconds(recordings))
+            spoken = tuple(
+                Spoken(tuple(self._hear(piece, meter) for piece in self._pieces_of(recording)))
+                for recording in recordings
+            )
+            user = (*spoken, *texts)
+            answer = ""
+            try:
+                for chunk in self._answer([*self._history, Turn(user)], meter, options, cancel):
+                    answer += chunk.text
+                    yield chunk
+            finally:
+                if answer:
+                    self._remember(Turn(user, answer))
+
+    def transcribe(
+        self,
+        audio: AudioSource | Sequence[AudioSource],
+        *,
+        options: Sampling | None = None,
+        cancel: threading.Event | None = None,
+        wait: bool = True,
+    ) -> Iterator[Chunk]:
+        """Write down what was said, one line per recording; the history neither helps nor changes.
+
+        A recording over the window is transcribed piece by piece. Raises what `reply` raises.
+        """
+        recordings = [load_audio(source) for source in _sources(audio)]
+        if not recordings:
+            raise ValueError("there is nothing to transcribe")
+        with self._alone(wait):
+            meter = Meter(self._load_ms, _seconds(recordings))
+            pieces = [
+                (i, piece) for i, recording in enumerate(recordings) for piece in self._pieces_of(recording)
+            ]
+            written, line = "", 0
+            for n, (i, piece) in enumerate(pieces, start=1):
+                gap = "\n" if i != line else " "
+                line = i
+                turn = Turn((Spoken((self._hear(piece, meter),)), self.bundle.transcribe))
+                for chunk in self._answer([turn], meter, options, cancel):
+                    text = chunk.text
+                    if gap and text.strip():
+                        text, gap = _joint(written, gap, text), ""
+                    written += text
+                    stopped = chunk.finish_reason == "cancelled"
+                    last = n == len(pieces) or stopped
+                    yield replace(chunk, text=text) if last else Chunk(text)
+                    if stopped:
+                        return
+
+    def close(self) -> None:
+        """Free the engines; waits for a turn that runs on another thread. Closing twice is fine."""
+        if self._closed:
+            return
+        if self._owner == threading.get_ident():
+            self._free()  # this thread left an answer half read: nobody is inside native code
+        else:
+            with self._alone(wait=True):
+                self._free()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _alone(self, wait: bool) -> Iterator[None]:
+        me = threading.get_ident()
+        if self._owner == me:
+            raise Busy("this thread has an answer half read: read it to its end or close it, then ask again")
+        if not self._lock.acquire(blocking=wait):
+            raise Busy("another question is being answered: ask again when it is done")
+        self._owner = me
+        try:
+            if self._closed:
+                raise EngineError("this assistant is closed: load it again")
+            yield
+        finally:
+            self._owner = None
+            self._lock.release()
+
+    def _pieces_of(self, recording: Samples) -> list[Samples]:
+        return speech_pieces(recording, self.bundle.speech.window_seconds)
+
+    def _hear(self, piece: Samples, meter: Meter) -> Embeddings:
+        """(n_samples,) f32 within the window -> (n, n_embd) f32."""
+        embedded = self.speech.embed(piece)
+        meter.heard(embedded.speech_ms, embedded.adapter_ms)
+        return Embeddings(embedded.embeddings)
+
+    def _answer(
+        self, turns: Sequence[Turn], meter: Meter, options: Sampling | None, cancel: threading.Event | None
+    ) -> Iterator[Chunk]:
+        """Answer the last of `turns`, which is unanswered."""
+        bundle = self.bundle
+        options = options or default_sampling(bundle)
+        start, away = perf_counter(), 0.0
+        segments = fit(
+            TEMPLATES[bundle.template],
+            turns,
+            bundle.system,
+            bundle.tokens,
+            self.llm.tokenize,
+            n_ctx=self.llm.n_ctx,
+            reserve=min(options.max_tokens, self.llm.n_ctx // 4),
+        )
+        self._pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
+        for piece in self._pieces:
+            meter.wrote(piece.text)
+            if piece.finish_reason is not None:
+                meter.answered(
+                    prompt_tokens=piece.prompt_tokens,
+                    cached_tokens=piece.cached_tokens,
+                    generated_tokens=piece.n_tokens,
+                    prefill_ms=piece.prefill_ms,
+                    busy_ms=1000 * (perf_counter() - start - away),
+                )
+                yield Chunk(piece.text, piece.finish_reason, meter.timings())
+                return
+            left = perf_counter()
+            yield Chunk(piece.text)
+            away += perf_counter() - left
+        raise EngineError("the assistant was closed while it answered: load it again")
+
+    def _remember(self, turn: Turn) -> None:
+        self._history.append(turn)
+        while sum(map(_positions, self._history[1:])) > self.llm.n_ctx:
+            del self._history[0]  # every later prompt has only less room for it
+
+    def _free(self) -> None:
+        self._closed = True
+        if self._pieces is not None:
+            self._pieces.close()
+        self.speech.close()
+        self.llm.close()
+
+
+def default_sampling(bundle: Bundle) -> Sampling:
+    """What the bundle says of temperature and length, our defaults for the rest."""
+    return Sampling(temperature=bundle.sampling.temperature, max_tokens=bundle.sampling.max_tokens)
+
+
+def _sources(audio: AudioSource | Sequence[AudioSource] | None) -> Sequence[AudioSource]:
+    if audio is None:
+        return ()
+    return audio if isinstance(audio, (list, tuple)) else (audio,)  # an array or bytes is one source
+
+
+def _seconds(recordings: Sequence[Samples]) -> float:
+    return sum(len(recording) for recording in recordings) / SAMPLE_RATE
+
+
+def _positions(turn: Turn) -> int:
+    """Positions that the turn's recordings take in the context, a lower bound of the whole turn's."""
+    return sum(len(piece) + 2 for part in turn.user if isinstance(part, Spoken) for piece in part.pieces) or 1
+
+
+def _joint(before: str, gap: str, text: str) -> str:
+    """The first text of a further piece, with what goes between it and the text before."""
+    text = text.lstrip()
+    if not before:
+        return text
+    wide = any(unicodedata.east_asian_width(c) in "WF" for c in (before.rstrip()[-1:], text[0]) if c)
+    return text if gap == " " and wide else gap + text

@@ -1,0 +1,34 @@
+"""`edge-llasm`: the commands, put together."""
+
+import click
+
+from edge_llasm import __version__
+from edge_llasm.cli.ask import ask, transcribe
+from edge_llasm.cli.doctor import doctor
+from edge_llasm.cli.models import models
+
+__all__ = ["app"]
+
+EPILOG = """\b
+Examples:
+  edge-llasm ask question.wav
+  edge-llasm doctor
+
+Exit status: 0; 1 an error, told in one line; 2 usage; 3 no speech in the recording; 130 Ctrl-C;
+141 the reader of standard output went away.
+"""
+
+
+@click.group(
+    epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="edge-llasm", message="%(prog)s %(version)s")
+def app() -> None:
+    """Ask a speech language model on your own machine, offline.
+
+    The answer goes to standard output, everything else to standard error.
+    """
+
+
+for command in (ask, transcribe, models, doctor):
+    app.add_command(command)

