@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Embeddings", "Segment", "Tokens", "common_prefix", "length"]
+__all__ = ["Embeddings", "Segment", "Tokens", "common_prefix", "length", "split"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,21 @@ def common_prefix(a: Sequence[Segment], b: Sequence[Segment]) -> int:
             break
         n += len(x) if isinstance(x, Embeddings) else 1
     return n
+
+
+def split(segments: Sequence[Segment], n: int) -> tuple[list[Segment], list[Segment]]:
+    """The first `n` positions, and the rest. Raises ValueError when `n` falls inside embeddings."""
+    head: list[Segment] = []
+    for i, segment in enumerate(segments):
+        if len(segment) > n:
+            if n == 0:
+                return head, list(segments[i:])
+            if isinstance(segment, Embeddings):
+                raise ValueError("embeddings cannot be split")
+            return [*head, Tokens(segment.ids[:n])], [Tokens(segment.ids[n:]), *segments[i + 1 :]]
+        head.append(segment)
+        n -= len(segment)
+    return head, []
 
 
 def _units(segments: Sequence[Segment]) -> list[int | Embeddings]:

@@ -1,0 +1,275 @@
+"""Calls into llama.cpp: its C API through llama-cpp-python, every argument checked.
+
+A failed check inside llama.cpp ends the whole process, so sizes, id ranges and positions are checked here,
+before the call. Source: llama.h of llama-cpp-python 0.3.36.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_llasm.errors import EngineError
+from edge_llasm.gguf_file import read_gguf
+from edge_llasm.llama_library import load_library, log, pick_device
+from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.sampling import MAX_SEED, Sampling
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from typing import Self
+
+__all__ = ["Llama", "Sampler"]
+
+MISFIT = "the parts of the model do not fit each other"
+
+
+class Llama:
+    """A model and one context of it: a single sequence at positions 0 to n_ctx - 1."""
+
+    def __init__(self, lib: Any, model: Any, context: Any, *, device: str, n_ctx: int, n_batch: int) -> None:
+        self._lib = lib
+        self._model = model
+        self._context = context
+        self._vocab = lib.llama_model_get_vocab(model)
+        self._memory = lib.llama_get_memory(context)
+        self._dry: dict[tuple[float, float, int], Any] = {}
+        self.device = device
+        self.n_ctx = n_ctx
+        """positions"""
+        self.n_batch = n_batch
+        """positions fed at once, at most"""
+        self.n_embd = int(lib.llama_model_n_embd(model))
+        """width of an embedding, floats"""
+        self.n_vocab = int(lib.llama_vocab_n_tokens(self._vocab))
+        self._tokens = _Batch(lib, n_batch, 0)
+        self._embeddings = _Batch(lib, n_batch, self.n_embd)
+        first = self.tokenize("a")[:1]
+        self.adds_space = bool(first) and self.piece(first[0]).startswith(b" ")
+        """whether the vocabulary puts a space before every encoded string"""
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        n_ctx: int,
+        device: str = "auto",
+        n_threads: int | None = None,
+        verbose: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> Self:
+        """Load a GGUF file; `progress` gets 0 to 1. What `progress` raises, and Ctrl-C, stop the loading.
+
+        Raises BundleError (missing or broken file), DeviceError, EngineError, ValueError.
+        """
+        if n_ctx < 1 or (n_threads is not None and n_threads < 1):
+            raise ValueError(f"n_ctx and n_threads must be at least 1, not {n_ctx} and {n_threads}")
+        read_gguf(Path(path))  # llama.cpp must not see a broken file
+        lib = load_library(verbose)
+        device = pick_device(lib, device)
+        model = load_model(lib, path, device, progress)
+        try:
+            context = new_context(lib, model, n_ctx, device, n_threads)
+        except BaseException:
+            lib.llama_model_free(model)
+            raise
+        n_batch = int(lib.llama_n_batch(context))
+        return cls(lib, model, context, device=device, n_ctx=n_ctx, n_batch=n_batch)
+
+    def tokenize(self, text: str) -> list[int]:
+        """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
+        self._alive()
+        data = text.encode("utf-8", "replace")
+        if not data:
+            return []
+        size = len(data) + 8
+        for _ in range(2):
+            ids = (ctypes.c_int32 * size)()
+            n = int(self._lib.llama_tokenize(self._vocab, data, len(data), ids, size, False, False))
+            if n >= 0:
+                return list(ids[:n])
+            size = -n
+        raise EngineError("llama.cpp cannot tokenize this text: please report it")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for, maybe a part of a UTF-8 character; none for a control token."""
+        self._alive()
+        self.check((token,))
+        size = 64
+        for _ in range(2):
+            data = ctypes.create_string_buffer(size)
+            n = int(self._lib.llama_token_to_piece(self._vocab, token, data, size, 0, False))
+            if n >= 0:
+                return data.raw[:n]
+            size = -n
+        raise EngineError(f"llama.cpp has no text for token {token}: please report it")
+
+    def is_end(self, token: int) -> bool:
+        """Whether the vocabulary itself says that this token ends an answer."""
+        return bool(self._lib.llama_vocab_is_eog(self._vocab, token))
+
+    def forget(self, position: int) -> int:
+        """Drop everything from `position` on. Returns how many positions are left: `position`, or 0."""
+        self._alive()
+        if position > 0 and self._lib.llama_memory_seq_rm(self._memory, 0, position, -1):
+            return position
+        self._lib.llama_memory_clear(self._memory, False)
+        return 0
+
+    def feed_tokens(self, ids: Sequence[int], position: int) -> None:
+        """Run the model over at most n_batch tokens at `position`…; the last one's logits can be sampled."""
+        self.check(ids)
+        self._check_batch(len(ids), position)
+        self._tokens.tokens[: len(ids)] = ids
+        self._decode(self._tokens, len(ids), position)
+
+    def feed_embeddings(self, values: npt.NDArray[np.float32], position: int) -> None:
+        """Like `feed_tokens` for (n, n_embd) f32, finite, n <= n_batch."""
+        self.check(values)
+        self._check_batch(len(values), position)
+        self._embeddings.embeddings[: len(values)] = values
+        self._decode(self._embeddings, len(values), position)
+
+    def sampler(self, options: Sampling) -> Sampler:
+        """A fresh sampler for one answer."""
+        self._alive()
+        lib = self._lib
+        params = lib.llama_sampler_chain_default_params()
+        params.no_perf = True
+        chain = lib.llama_sampler_chain_init(params)
+        if options.guard is not None and options.guard.dry_multiplier > 0:
+            guard = options.guard
+            key = (guard.dry_multiplier, guard.dry_base, guard.dry_allowed_length)
+            if key not in self._dry:  # building one walks over the whole vocabulary, cloning does not
+                self._dry[key] = self._new_dry(*key)
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_clone(self._dry[key]))
+        if options.temperature == 0:
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_greedy())
+        else:
+            seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_p(options.top_p, 1))
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(options.min_p, 1))
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_temp(options.temperature))
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_dist(seed))
+        return Sampler(self, lib, chain)
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        """A view of the last fed position's (n_vocab,) f32 logits, valid until the next call."""
+        self._alive()
+        pointer = self._lib.llama_get_logits_ith(self._context, -1)
+        if not pointer:
+            raise EngineError("llama.cpp gave no logits: please report it")
+        return np.ctypeslib.as_array(pointer, (self.n_vocab,))
+
+    def check(self, values: Sequence[int] | npt.NDArray[np.float32]) -> None:
+        """Refuse token ids, or (n, n_embd) f32 embeddings, that this model cannot take.
+
+        Raises EngineError.
+        """
+        if not isinstance(values, np.ndarray):
+            if any(not 0 <= token < self.n_vocab for token in values):
+                raise EngineError(
+                    f"this language model takes token ids from 0 to {self.n_vocab - 1}: {MISFIT}"
+                )
+        elif values.ndim != 2 or values.shape[1] != self.n_embd or values.dtype != np.float32:
+            raise EngineError(
+                f"this language model takes (n, {self.n_embd}) float32 embeddings, "
+                f"not {values.shape} {values.dtype}: {MISFIT}"
+            )
+        elif not np.isfinite(values).all():
+            raise EngineError("the embeddings hold NaN or infinity: the speech part of the model is broken")
+
+    def close(self) -> None:
+        """Free the native memory. Closing twice is fine."""
+        if self._context is None:
+            return
+        for dry in self._dry.values():
+            self._lib.llama_sampler_free(dry)
+        self._tokens.free(self._lib)
+        self._embeddings.free(self._lib)
+        self._lib.llama_free(self._context)
+        self._lib.llama_model_free(self._model)
+        self._dry, self._context, self._model = {}, None, None
+
+    def _new_dry(self, multiplier: float, base: float, allowed_length: int) -> Any:
+        # A new line starts afresh, so that lists and code may repeat whole lines.
+        breakers = (ctypes.c_char_p * 1)(b"\n")
+        pointer = ctypes.cast(breakers, ctypes.POINTER(ctypes.c_char_p))
+        return self._lib.llama_sampler_init_dry(
+            self._vocab, multiplier, base, allowed_length, self.n_ctx, pointer, 1
+        )
+
+    def _decode(self, batch: _Batch, n: int, position: int) -> None:
+        self._alive()
+        status = int(self._lib.llama_decode(self._context, batch.at(position, n)))
+        if status != 0:
+            raise EngineError(f"llama.cpp could not run the model (status {status}): {log.last_error()}")
+
+    def _alive(self) -> None:
+        if self._context is None:
+            raise EngineError("this language model is closed: load it again")
+
+    def _check_batch(self, n: int, position: int) -> None:
+        if not 1 <= n <= self.n_batch:
+            raise ValueError(f"a batch holds 1 to {self.n_batch} positions, not {n}")
+        if position < 0 or position + n > self.n_ctx:
+            raise ValueError(f"{n} positions from {position} on are not inside 0 to {self.n_ctx - 1}")
+
+
+class Sampler:
+    """Chooses the tokens of one answer."""
+
+    def __init__(self, llama: Llama, lib: Any, chain: Any) -> None:
+        self._llama = llama
+        self._lib = lib
+        self._chain = chain
+
+    def sample(self) -> int:
+        """The next token, by the logits of the last fed position."""
+        if not np.isfinite(self._llama.logits().max()):  # a NaN anywhere makes the maximum NaN
+            raise EngineError("the language model computed NaN or infinity: its file or its input is broken")
+        token = int(self._lib.llama_sampler_sample(self._chain, self._llama._context, -1))
+        if not 0 <= token < self._llama.n_vocab:
+            raise EngineError(f"llama.cpp chose the impossible token {token}: please report it")
+        return token
+
+    def close(self) -> None:
+        """Free the native memory."""
+        if self._chain is not None:
+            self._lib.llama_sampler_free(self._chain)
+            self._chain = None
+
+
+class _Batch:
+    """A llama_batch of token ids (n_embd 0) or of embeddings, with numpy views of its arrays."""
+
+    def __init__(self, lib: Any, size: int, n_embd: int) -> None:
+        self.batch = lib.llama_batch_init(size, n_embd, 1)
+        if n_embd:
+            self.embeddings = np.ctypeslib.as_array(self.batch.embd, (size, n_embd))
+        else:
+            self.tokens = np.ctypeslib.as_array(self.batch.token, (size,))
+        self._positions = np.ctypeslib.as_array(self.batch.pos, (size,))
+        self._wanted = np.ctypeslib.as_array(self.batch.logits, (size,))
+        for i in range(size):
+            self.batch.n_seq_id[i] = 1
+            self.batch.seq_id[i][0] = 0
+
+    def at(self, position: int, n: int) -> Any:
+        """The first n entries, at `position`…, with logits for the last."""
+        self._positions[:n] = np.arange(position, position + n)
+        self._wanted[:n] = 0
+        self._wanted[n - 1] = 1
+        self.batch.n_tokens = n
+        return self.batch
+
+    def free(self, lib: Any) -> None:
+        lib.llama_batch_free(self.batch)

@@ -1,0 +1,89 @@
+"""Loads a model and sets up its context in llama.cpp: devices, batches, threads."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_llasm.errors import EngineError
+from edge_llasm.llama_library import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["load_model", "new_context"]
+
+ALL_LAYERS = -1
+CPU_BATCH = 128
+"""Positions fed at once. A prompt can be cancelled between batches; a CPU gains little from larger ones."""
+GPU_BATCH = 512
+SMALL_MODEL = 64 << 20
+"""Bytes. ggml's threads spin at a barrier after each of some hundred small operations per token. On a model
+that one core reads in a blink they gain little, and when other programs hold the cores they wait for whole
+time slices: 64 steps were seen to take 139 s instead of 2. A model below this size runs on one thread."""
+MAX_THREADS = 8
+
+
+def load_model(
+    lib: Any, path: str | os.PathLike[str], device: str, progress: Callable[[float], None] | None
+) -> Any:
+    """A llama_model; what `progress` raises, and Ctrl-C, stop the loading. Raises EngineError."""
+    raised: list[BaseException] = []
+
+    def report(share: float, _: object) -> bool:
+        try:
+            if progress is not None:
+                progress(share)
+        except BaseException as error:  # noqa: BLE001 - raised again below: it must not pass through C
+            raised.append(error)
+        return not raised  # false stops the loading
+
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = 0 if device == "cpu" else ALL_LAYERS
+    none = (ctypes.c_void_p * 1)(None)
+    if device == "cpu":  # an empty list of devices: a GPU build does not even start the GPU
+        params.devices = ctypes.cast(none, ctypes.c_void_p)
+    callback = lib.llama_progress_callback(report)
+    params.progress_callback = callback
+    log.clear()
+    model = lib.llama_model_load_from_file(os.fsencode(path), params)
+    if raised:
+        if model:
+            lib.llama_model_free(model)
+        raise raised[0]
+    if not model:
+        raise EngineError(f"llama.cpp cannot load {Path(path).name}: {log.last_error()}")
+    n_embd, n_input = lib.llama_model_n_embd(model), lib.llama_model_n_embd_inp(model)
+    if lib.llama_model_has_encoder(model) or n_input != n_embd:
+        lib.llama_model_free(model)
+        raise EngineError(f"{Path(path).name} is no plain decoder: embeddings cannot stand for its tokens")
+    return model
+
+
+def new_context(lib: Any, model: Any, n_ctx: int, device: str, n_threads: int | None) -> Any:
+    """A llama_context with a cache of `n_ctx` positions. Raises EngineError."""
+    cpu = device == "cpu"
+    params = lib.llama_context_default_params()
+    params.n_ctx = n_ctx
+    params.n_batch = params.n_ubatch = min(n_ctx, CPU_BATCH if cpu else GPU_BATCH)
+    params.n_seq_max = 1
+    params.n_outputs_max = 1  # logits of one position at a time; 0 would hold n_batch rows of n_vocab
+    n_threads = n_threads or _default_threads(int(lib.llama_model_size(model)))
+    params.n_threads = params.n_threads_batch = n_threads
+    params.offload_kqv = params.op_offload = not cpu
+    params.no_perf = True
+    context = lib.llama_init_from_model(model, params)
+    if not context:
+        raise EngineError(f"llama.cpp cannot set up a context of {n_ctx} tokens: {log.last_error()}")
+    return context
+
+
+def _default_threads(model_size: int) -> int:
+    """One thread for a small model, else the cores that this process may use (half of them if they are many:
+    they are likely hyper-threads, which gain nothing here)."""
+    if model_size < SMALL_MODEL:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_THREADS, cores // 2 if cores > 4 else cores)

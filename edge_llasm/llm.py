@@ -1,0 +1,227 @@
+"""Tokens and embeddings in, pieces of text out: the answer loop and the KV cache.
+
+prompt (token ids | embeddings) -> what the cache already holds is skipped -> the rest is fed, batch by batch
+-> sample a token -> text that is safe to show -> feed the token -> sample …
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from edge_llasm.errors import Busy, EngineError, PromptTooLong
+from edge_llasm.llama import Llama
+from edge_llasm.repetition import RepetitionDetector
+from edge_llasm.sampling import Sampling
+from edge_llasm.segments import Embeddings, Segment, Tokens, common_prefix, length, split
+from edge_llasm.text_stream import TextStream
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from typing import Self
+
+__all__ = ["FinishReason", "Llm", "Piece", "Sampling"]
+
+FinishReason = Literal["stop", "length", "repetition", "cancelled"]
+"""stop: the model ended its answer, or a stop string was met. length: max_tokens, or the context is full.
+repetition: the answer went round in circles. cancelled: `cancel` was set."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The next part of an answer. The last piece, and only this, has a finish reason."""
+
+    text: str
+    """whole characters; empty at most in the last piece"""
+    n_tokens: int
+    """generated so far, without the stop token"""
+    finish_reason: FinishReason | None
+    prompt_tokens: int
+    """positions of the whole prompt, embeddings included"""
+    cached_tokens: int
+    """positions of the prompt that the KV cache held already"""
+    prefill_ms: float
+    """time to feed the rest of the prompt, milliseconds"""
+
+
+class Llm:
+    """A language model with one KV cache. One answer at a time: a second one meanwhile gets Busy."""
+
+    def __init__(self, llama: Llama) -> None:
+        self._llama = llama
+        self._cached: list[Segment] = []  # what the KV cache holds, from position 0
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        n_ctx: int,
+        device: str = "auto",
+        n_threads: int | None = None,
+        verbose: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> Self:
+        """Load a GGUF file with a context of `n_ctx` tokens; `device` is auto, cpu, metal or cuda.
+
+        `n_threads` None takes one thread for a small model and the cores for a large one. `progress` gets 0
+        to 1; what it raises, and Ctrl-C, stop the loading. Raises BundleError, DeviceError, EngineError.
+        """
+        llama = Llama.open(
+            path, n_ctx=n_ctx, device=device, n_threads=n_threads, verbose=verbose, progress=progress
+        )
+        return cls(llama)
+
+    @property
+    def n_embd(self) -> int:
+        """Width of an embedding, floats."""
+        return self._llama.n_embd
+
+    @property
+    def n_vocab(self) -> int:
+        """Tokens in the vocabulary."""
+        return self._llama.n_vocab
+
+    @property
+    def n_ctx(self) -> int:
+        """Context, tokens: the prompt and the answer together."""
+        return self._llama.n_ctx
+
+    @property
+    def device(self) -> str:
+        """What it runs on: cpu, metal or cuda."""
+        return self._llama.device
+
+    def tokenize(self, text: str) -> list[int]:
+        """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
+        return self._llama.tokenize(text)
+
+    def generate(
+        self,
+        segments: Sequence[Segment],
+        options: Sampling,
+        *,
+        stop_tokens: Collection[int] = (),
+        stop: Sequence[str] = (),
+        cancel: threading.Event | None = None,
+    ) -> Generator[Piece, None, None]:
+        """Answer the prompt. Closing the generator early is fine, the cache stays right.
+
+        An answer ends at the vocabulary's own end tokens and at `stop_tokens`, before a string of `stop`, and
+        when `cancel` is set (looked at before each token and each batch of the prompt).
+        Raises PromptTooLong, EngineError (embeddings that do not fit, a native failure), Busy, ValueError.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise Busy("this language model is in the middle of an answer: read it to its end or close it")
+        try:
+            state = self._prefill(segments, cancel)
+            if cancel is not None and cancel.is_set():
+                yield replace(state, finish_reason="cancelled")
+                return
+            text = TextStream(stop, strip_space=self._llama.adds_space)
+            yield from self._answer(state, options, frozenset(stop_tokens), text, cancel)
+        except EngineError:
+            self._cached = []  # what stands in the cache may be broken
+            raise
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Free the model. Closing twice is fine; Busy while an answer is half read."""
+        if not self._lock.acquire(blocking=False):
+            raise Busy("this language model is in the middle of an answer: read it to its end or close it")
+        try:
+            self._cached = []
+            self._llama.close()
+        finally:
+            self._lock.release()
+
+    def _answer(
+        self,
+        state: Piece,
+        options: Sampling,
+        stop_tokens: frozenset[int],
+        stream: TextStream,
+        cancel: threading.Event | None,
+    ) -> Generator[Piece, None, None]:
+        llama = self._llama
+        detector = RepetitionDetector(options.guard) if options.guard is not None else None
+        with closing(llama.sampler(options)) as sampler:
+            while True:
+                reason: FinishReason | None = None
+                text = ""
+                token = sampler.sample()
+                if token in stop_tokens or llama.is_end(token):
+                    reason = "stop"
+                else:
+                    state = replace(state, n_tokens=state.n_tokens + 1)
+                    text = stream.feed(llama.piece(token))
+                    if stream.stopped:
+                        reason = "stop"
+                    elif detector is not None and detector.add(token):
+                        reason = "repetition"
+                    elif state.n_tokens >= options.max_tokens or length(self._cached) >= self.n_ctx:
+                        reason = "length"
+                if reason is not None:
+                    yield replace(state, text=text + stream.flush(), finish_reason=reason)
+                    return
+                if text:
+                    yield replace(state, text=text)
+                if not self._feed(Tokens((token,)), cancel) or (cancel is not None and cancel.is_set()):
+                    yield replace(state, text=stream.flush(), finish_reason="cancelled")
+                    return
+
+    def _prefill(self, segments: Sequence[Segment], cancel: threading.Event | None) -> Piece:
+        """Bring the cache to hold exactly `segments` (less, if cancelled), feeding only what is new."""
+        self._check(segments)
+        start, n = perf_counter(), length(segments)
+        # The last position is always fed anew: its logits choose the first token.
+        last = segments[-1]
+        reusable = n - (len(last) if isinstance(last, Embeddings) else 1)
+        known = min(common_prefix(self._cached, segments), reusable)
+        self._cached, rest = split(segments, known)
+        kept = self._llama.forget(known)
+        if kept != known:  # an architecture whose memory cannot be shortened
+            self._cached, rest = split(segments, kept)
+        for segment in rest:
+            if not self._feed(segment, cancel):
+                break
+        prefill_ms = 1000 * (perf_counter() - start)
+        return Piece("", 0, None, prompt_tokens=n, cached_tokens=kept, prefill_ms=prefill_ms)
+
+    def _feed(self, segment: Segment, cancel: threading.Event | None) -> bool:
+        """Run the model over the segment, batch by batch; False when cancelled.
+
+        A batch is noted in `_cached` only after it was fed. So after an exception the cache may hold
+        more than that, which the next prompt's `forget` drops, but never less.
+        """
+        llama, position = self._llama, length(self._cached)
+        for start in range(0, len(segment), llama.n_batch):
+            if cancel is not None and cancel.is_set():
+                return False
+            end = start + llama.n_batch
+            if isinstance(segment, Tokens):
+                ids = segment.ids[start:end]
+                llama.feed_tokens(ids, position + start)
+                self._cached.append(Tokens(ids))
+            else:
+                llama.feed_embeddings(segment.values[start:end], position + start)
+        if isinstance(segment, Embeddings):
+            self._cached.append(segment)  # whole or not at all: half a block is never reused
+        return True
+
+    def _check(self, segments: Sequence[Segment]) -> None:
+        """The whole prompt, before the cache is touched."""
+        n = length(segments)
+        if n == 0 or len(segments[-1]) == 0:
+            raise ValueError("the prompt is empty, or its last segment is")
+        if n >= self.n_ctx:
+            raise PromptTooLong(f"the prompt takes {n} of {self.n_ctx} tokens: ask something shorter")
+        for segment in segments:
+            self._llama.check(segment.ids if isinstance(segment, Tokens) else segment.values)
