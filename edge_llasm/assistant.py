@@ -125,7 +125,7 @@ class Assistant:
         options: Sampling | None = None,
         cancel: threading.Event | None = None,
         wait: bool = True,
-    ) -> Iterator[Chunk]:
+    ) -> Generator[Chunk, None, None]:
         """Answer what was said, what was typed, or both; the turn joins the history.
 
         Nothing happens before the first chunk is asked for. An answer that is cut off (`cancel` is set, the
@@ -159,7 +159,7 @@ class Assistant:
         options: Sampling | None = None,
         cancel: threading.Event | None = None,
         wait: bool = True,
-    ) -> Iterator[Chunk]:
+    ) -> Generator[Chunk, None, None]:
         """Write down what was said, one line per recording; the history neither helps nor changes.
 
         A recording over the window is transcribed piece by piece. Raises what `reply` raises.

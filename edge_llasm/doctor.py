@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_llasm import __version__
@@ -29,11 +29,14 @@ REQUIRED = (
 
 ENGINES = ("whisper.cpp", "onnxruntime", "llama.cpp")
 
+PROBE = ("-m", "edge_llasm.probe")
+
 PATIENCE = 300
 """Seconds before a probe counts as hanging; a large model on a slow disk needs minutes"""
 
 PORTAUDIO = {
     "debian": "sudo apt-get install libportaudio2",
+    "ubuntu": "sudo apt-get install libportaudio2",
     "fedora": "sudo dnf install portaudio",
     "arch": "sudo pacman -S portaudio",
     "suse": "sudo zypper install libportaudio2",
@@ -155,7 +158,7 @@ def _probe(names: Sequence[str]) -> Iterator[tuple[str, bool, str]]:
 
 def _spawn(names: Sequence[str]) -> tuple[list[dict[str, object]], str]:
     """The results of the probes that came to an end, and what ended the process."""
-    command = [sys.executable, "-m", "edge_llasm.probe", *names]
+    command = [sys.executable, *PROBE, *names]
     try:
         process = subprocess.run(
             command, capture_output=True, timeout=PATIENCE, env=_environment(), check=False
@@ -184,16 +187,20 @@ def _gpu() -> str:
     return "cuda" if shutil.which("nvidia-smi") or os.path.exists("/proc/driver/nvidia/version") else ""
 
 
-def _portaudio_line() -> str:
-    if platform.system() != "Linux":
+def portaudio_line(system: str, release: Mapping[str, str]) -> str:
+    """The line that installs PortAudio; `release` is /etc/os-release."""
+    if system != "Linux":
         return "pip install --force-reinstall sounddevice"
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        release = {}
-    names = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
-    for name in names:
+    for name in f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split():
         for family, line in PORTAUDIO.items():
-            if name.startswith(family) or (family == "debian" and name == "ubuntu"):
+            if family in name:
                 return line
     return "install your distribution's PortAudio library (libportaudio2)"
+
+
+def _portaudio_line() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:  # not Linux, or one that does not say what it is
+        release = {}
+    return portaudio_line(platform.system(), release)

@@ -1,0 +1,322 @@
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_llasm import Assistant, Bundle, Chunk, Sampling
+from edge_llasm.assistant import default_sampling
+from edge_llasm.audio import SAMPLE_RATE, load_audio
+from edge_llasm.errors import AudioError, BundleError, Busy, EngineError, NoSpeech, PromptTooLong, UnknownModel
+from edge_llasm.prompt import Spoken, Turn
+
+LONG = Sampling(max_tokens=200, guard=None)
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_bundle: Path) -> Iterator[Assistant]:
+    with Assistant.load(tiny_bundle, device="cpu") as assistant:
+        yield assistant
+
+
+@pytest.fixture
+def assistant(loaded: Assistant) -> Assistant:
+    loaded.reset()
+    return loaded
+
+
+def text_of(chunks: Iterator[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+def answers(assistant: Assistant) -> list[str | None]:
+    return [turn.answer for turn in assistant.history]
+
+
+def test_a_spoken_question_is_answered_in_chunks(assistant: Assistant, speech: Path) -> None:
+    chunks = list(assistant.reply(speech))
+    assert len(chunks) > 1
+    assert "".join(chunk.text for chunk in chunks)
+    assert [chunk.finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+    assert chunks[-1].finish_reason in ("stop", "length", "repetition")
+
+
+def test_only_the_last_chunk_carries_timings(assistant: Assistant, speech: Path) -> None:
+    chunks = list(assistant.reply(speech))
+    timings = chunks[-1].timings
+    assert all(chunk.timings is None for chunk in chunks[:-1])
+    assert timings is not None
+    assert timings.audio_seconds == pytest.approx(len(load_audio(speech)) / SAMPLE_RATE)
+    assert timings.load_ms > 0
+    assert timings.speech_ms > 0
+    assert timings.adapter_ms > 0
+    assert 0 < timings.first_token_ms <= timings.total_ms
+    assert timings.prompt_tokens > assistant.bundle.speech.n_queries
+    assert timings.generated_tokens <= default_sampling(assistant.bundle).max_tokens
+    assert timings.tokens_per_second > 0
+
+
+def test_what_was_said_changes_the_answer(assistant: Assistant, speech: Path) -> None:
+    samples = load_audio(speech)
+    first = text_of(assistant.reply(samples))
+    assistant.reset()
+    assert text_of(assistant.reply(samples)) == first
+    assistant.reset()
+    assert text_of(assistant.reply(samples[: len(samples) // 2])) != first
+
+
+def test_a_typed_question_needs_no_audio(assistant: Assistant) -> None:
+    assert text_of(assistant.reply(text="hello"))
+    assert assistant.history[0].user == ("hello",)
+
+
+def test_a_question_may_be_spoken_and_typed_and_hold_several_recordings(
+    assistant: Assistant, speech: Path
+) -> None:
+    list(assistant.reply([speech, load_audio(speech)], "in Chinese"))
+    first, second, text = assistant.history[0].user
+    assert isinstance(first, Spoken)
+    assert first == second
+    assert text == "in Chinese"
+
+
+@pytest.mark.parametrize("text", [None, "", "  \n"])
+def test_an_empty_question_is_refused(assistant: Assistant, text: str | None) -> None:
+    with pytest.raises(ValueError, match="needs audio, text, or both"):
+        next(assistant.reply(text=text))
+    with pytest.raises(ValueError, match="nothing to transcribe"):
+        next(assistant.transcribe([]))
+
+
+def test_the_bundle_decides_how_to_sample_unless_told_otherwise(assistant: Assistant) -> None:
+    defaults = default_sampling(assistant.bundle)
+    assert (defaults.temperature, defaults.max_tokens) == (0.0, 32)
+    *_, last = assistant.reply(text="hello", options=Sampling(max_tokens=3))
+    assert (last.finish_reason, last.timings and last.timings.generated_tokens) == ("length", 3)
+
+
+def test_the_chat_is_remembered_and_kept_in_the_cache(assistant: Assistant, speech: Path) -> None:
+    first = text_of(assistant.reply(speech))
+    *_, last = assistant.reply(text="and now?")
+    assert last.timings is not None
+    assert last.timings.cached_tokens > assistant.bundle.speech.n_queries
+    assert answers(assistant)[0] == first
+    assert len(assistant.history) == 2
+
+
+def test_reset_forgets_the_chat(assistant: Assistant) -> None:
+    first = text_of(assistant.reply(text="hello"))
+    second = text_of(assistant.reply(text="hello"))
+    assistant.reset()
+    assert assistant.history == ()
+    assert text_of(assistant.reply(text="hello")) == first != second
+
+
+def test_turns_that_can_never_fit_again_are_forgotten(assistant: Assistant, speech: Path) -> None:
+    samples = load_audio(speech)
+    per_turn = assistant.bundle.speech.n_queries + 2
+    for _ in range(assistant.llm.n_ctx // per_turn + 3):
+        list(assistant.reply(samples, options=Sampling(max_tokens=2)))
+    assert len(assistant.history) <= assistant.llm.n_ctx // per_turn + 1
+
+
+def test_a_typed_question_longer_than_the_context_is_refused_and_not_remembered(assistant: Assistant) -> None:
+    with pytest.raises(PromptTooLong):
+        list(assistant.reply(text="hello " * 2000))
+    assert assistant.history == ()
+
+
+def test_cancelling_ends_the_answer_and_keeps_what_was_said(assistant: Assistant) -> None:
+    cancel = threading.Event()
+    seen = []
+    for chunk in assistant.reply(text="hello", options=LONG, cancel=cancel):
+        seen.append(chunk)
+        cancel.set()
+    assert seen[-1].finish_reason == "cancelled"
+    assert seen[-1].timings is not None
+    assert answers(assistant) == ["".join(chunk.text for chunk in seen)]
+
+
+def test_a_closed_answer_stays_as_far_as_it_came_and_the_chat_goes_on(assistant: Assistant) -> None:
+    chunks = assistant.reply(text="hello", options=LONG)
+    seen = next(chunks).text + next(chunks).text
+    chunks.close()
+    assert answers(assistant) == [seen]
+    assert text_of(assistant.reply(text="go on"))
+    assert len(assistant.history) == 2
+
+
+def test_a_question_cancelled_before_its_first_token_leaves_no_trace(assistant: Assistant) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    (only,) = assistant.reply(text="hello", cancel=cancel)
+    assert (only.text, only.finish_reason) == ("", "cancelled")
+    assert assistant.history == ()
+
+
+def test_a_dropped_answer_frees_the_assistant(assistant: Assistant) -> None:
+    next(assistant.reply(text="hello", options=LONG))
+    gc.collect()
+    assert text_of(assistant.reply(text="again"))
+
+
+def test_silence_and_noise_raise_no_speech_before_anything_is_generated(assistant: Assistant) -> None:
+    rng = np.random.default_rng(0)
+    noise = (0.05 * rng.standard_normal(3 * SAMPLE_RATE)).astype(np.float32)
+    for samples in (np.zeros(SAMPLE_RATE, np.float32), noise):
+        for ask in (assistant.reply, assistant.transcribe):
+            with pytest.raises(NoSpeech):
+                next(ask(samples))
+    assert assistant.history == ()
+
+
+def test_a_missing_recording_is_an_audio_error(assistant: Assistant, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="gone.wav"):
+        next(assistant.reply(tmp_path / "gone.wav"))
+
+
+def test_a_transcript_neither_uses_nor_changes_the_history(assistant: Assistant, speech: Path) -> None:
+    alone = text_of(assistant.transcribe(speech))
+    list(assistant.reply(text="hello"))
+    before = assistant.history
+    assert text_of(assistant.transcribe(speech)) == alone
+    assert assistant.history == before
+
+
+def test_recordings_are_transcribed_one_per_line(assistant: Assistant, speech: Path) -> None:
+    one = text_of(assistant.transcribe(speech))
+    assert text_of(assistant.transcribe([speech, speech])) == f"{one}\n{one.lstrip()}"
+
+
+def test_a_long_recording_is_several_blocks_of_one_turn(assistant: Assistant, speech: Path) -> None:
+    long = long_recording(speech, assistant.bundle.speech.window_seconds)
+    list(assistant.reply(long))
+    (spoken,) = assistant.history[0].user
+    assert isinstance(spoken, Spoken)
+    assert len(spoken.pieces) > 1
+
+
+def test_a_long_recording_is_transcribed_piece_by_piece(assistant: Assistant, speech: Path) -> None:
+    long = long_recording(speech, assistant.bundle.speech.window_seconds)
+    chunks = list(assistant.transcribe(long, options=Sampling(max_tokens=4)))
+    assert [chunk.finish_reason for chunk in chunks].count(None) == len(chunks) - 1
+    assert chunks[-1].timings is not None
+    assert chunks[-1].timings.generated_tokens > 4
+    cancel = threading.Event()
+    cut = assistant.transcribe(long, cancel=cancel)
+    next(cut)
+    cancel.set()
+    assert [chunk.finish_reason for chunk in cut][-1] == "cancelled"
+
+
+def long_recording(speech: Path, window_seconds: float) -> np.ndarray:
+    samples = load_audio(speech)
+    return np.concatenate([samples] * (2 + int(window_seconds * SAMPLE_RATE / len(samples))))
+
+
+def test_threads_that_ask_at_once_get_the_answers_of_one_that_asks_in_turn(tiny_bundle: Path, speech: Path) -> None:
+    samples = load_audio(speech)
+    questions = [f"question {n}" for n in range(6)]
+    with Assistant.load(tiny_bundle, device="cpu") as assistant:
+        expected = {}
+        for text in questions:
+            assistant.reset()
+            expected[text] = text_of(assistant.transcribe(samples[: len(samples) - 400 * len(expected)]))
+        seen: dict[str, str] = {}
+
+        def ask(n: int, text: str) -> None:
+            seen[text] = text_of(assistant.transcribe(samples[: len(samples) - 400 * n]))
+
+        threads = [threading.Thread(target=ask, args=(n, text)) for n, text in enumerate(questions)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert seen == expected
+
+
+def test_threads_that_chat_at_once_take_turns_in_one_history(tiny_bundle: Path) -> None:
+    with Assistant.load(tiny_bundle, device="cpu") as assistant:
+        texts = {f"question {n}": "" for n in range(5)}
+
+        def ask(text: str) -> None:
+            texts[text] = text_of(assistant.reply(text=text, options=Sampling(max_tokens=8)))
+
+        threads = [threading.Thread(target=ask, args=(text,)) for text in texts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {turn.user: turn.answer for turn in assistant.history} == {(q,): a for q, a in texts.items()}
+        chat = list(assistant.history)
+        assistant.reset()
+        for turn in chat:  # the same chat, asked in that order by one thread, goes the same way
+            assert text_of(assistant.reply(text=str(turn.user[0]), options=Sampling(max_tokens=8))) == turn.answer
+
+
+def test_a_second_caller_that_will_not_wait_is_refused(assistant: Assistant) -> None:
+    refused: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            next(assistant.reply(text="me too", wait=False))
+        except Busy as error:
+            refused.append(error)
+
+    chunks = assistant.reply(text="hello", options=LONG)
+    next(chunks)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    chunks.close()
+    assert len(refused) == 1
+    assert len(assistant.history) == 1
+
+
+def test_a_thread_never_waits_for_itself(assistant: Assistant) -> None:
+    chunks = assistant.reply(text="hello", options=LONG)
+    next(chunks)
+    for ask in (lambda: next(assistant.reply(text="me too")), assistant.reset):
+        with pytest.raises(Busy, match="half read"):
+            ask()
+    chunks.close()
+
+
+def test_progress_rises_to_one(tiny_bundle: Path) -> None:
+    shares: list[float] = []
+    Assistant.load(tiny_bundle, device="cpu", progress=shares.append).close()
+    assert shares == sorted(shares)
+    assert 0 < shares[0]
+    assert shares[-1] == 1.0
+
+
+def test_a_bundle_can_be_given_in_place_of_its_name(tiny_bundle: Path) -> None:
+    with Assistant.load(Bundle.load(tiny_bundle), device="cpu") as assistant:
+        assert assistant.bundle.name == "tiny"
+        assert assistant.device == "cpu"
+
+
+def test_an_unknown_model_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="nonesuch"):
+        Assistant.load("nonesuch")
+    with pytest.raises(BundleError):
+        Assistant.load(tmp_path)
+
+
+def test_a_closed_assistant_says_so(tiny_bundle: Path) -> None:
+    assistant = Assistant.load(tiny_bundle, device="cpu")
+    assistant.close()
+    assistant.close()
+    with pytest.raises(EngineError, match="closed"):
+        next(assistant.reply(text="hello"))
+
+
+def test_closing_with_an_answer_half_read_ends_the_answer(tiny_bundle: Path) -> None:
+    with Assistant.load(tiny_bundle, device="cpu") as assistant:
+        chunks = assistant.reply(text="hello", options=LONG)
+        next(chunks)
+    with pytest.raises(EngineError, match="closed"):
+        list(chunks)
+    assert isinstance(assistant.history[0], Turn)
