@@ -44,11 +44,11 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("checkpoint", type=Path, metavar="CHECKPOINT_DIR", help="config.json, weights, tokenizer.model")
+    add("checkpoint", type=Path, metavar="CHECKPOINT_DIR", help="config, weights, vocabulary")
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
     add("--whisper", type=Path, required=True, metavar="WHISPER_DIR", help="Hugging Face's, that it needs")
     add("--llm-type", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
-    add("--speech-type", choices=SPEECH_TYPES, default="f16", help="weights of speech.bin (default: f16)")
+    add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
     add("--name", help="of the model (default: config.json's, else the folder's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")
     add("--licence", help="of the weights, for the manifest")

@@ -65,7 +65,8 @@ def write_bundle(
 ) -> None:
     """Make the folder ``target``; nothing is left behind when it fails.
 
-    Raises ConvertError if ``target`` exists or if the parts do not fit each other.
+    Raises ConvertError if ``target`` exists or if the parts do not fit each other, BundleError if the runtime
+    would not take the result.
     """
     weight, bias = _adapter(parts)
     with new_folder(target) as folder:

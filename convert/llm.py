@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from convert.errors import ConvertError
 from convert.vocabulary import Vocabulary
 from convert.whisper import to_f16
+from edge_llasm.llama_library import load_library, log
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 PLAIN_TYPES = ("f32", "f16")
 # Those of llama.cpp's that need no importance matrix.
-QUANTIZED_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q3_K_M", "Q2_K")
-QUANTIZED_TYPES += ("Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS")
-LLM_TYPES = PLAIN_TYPES + QUANTIZED_TYPES
+_K_TYPES = ("Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q3_K_M", "Q2_K")
+QUANTIZED_TYPES = ("Q8_0", *_K_TYPES, "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS")
+LLM_TYPES = (*PLAIN_TYPES, *QUANTIZED_TYPES)
 
 EMBEDDING, HEAD, NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
 
@@ -128,33 +129,12 @@ def write_llm(
 
 def quantize(source: Path, target: Path, llm_type: str) -> None:
     """Quantize a GGUF by llama.cpp; raises ConvertError when it fails."""
-    import llama_cpp
-
-    silence_llama_cpp()
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{llm_type}")
-    status = llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
-    if status != 0:
-        raise ConvertError(f"llama.cpp could not quantize {source.name} to {llm_type} (status {status})")
-
-
-def silence_llama_cpp() -> None:
-    """Keep llama.cpp's log off standard error for the rest of the process."""
-    import llama_cpp
-
-    llama_cpp.llama_log_set(_no_log(), ctypes.c_void_p(0))
-
-
-def _no_log() -> Any:
-    import llama_cpp
-
-    global _LOG_CALLBACK  # llama.cpp keeps the pointer: the callback must live as long as the process
-    if _LOG_CALLBACK is None:
-        _LOG_CALLBACK = llama_cpp.llama_log_callback(lambda level, text, data: None)
-    return _LOG_CALLBACK
-
-
-_LOG_CALLBACK: Any = None
+    lib = load_library()
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{llm_type}")
+    log.clear()
+    if lib.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params)) != 0:
+        raise ConvertError(f"llama.cpp could not quantize {source.name} to {llm_type}: {log.last_error()}")
 
 
 def _write_plain(
