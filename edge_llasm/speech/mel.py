@@ -26,7 +26,9 @@ _LOG_STEP = np.log(6.4) / 27.0
 
 
 def _hz_to_mel(hz: float) -> float:
-    return hz / _LINEAR_HZ_PER_MEL if hz < _BREAK_HZ else float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
+    return (
+        hz / _LINEAR_HZ_PER_MEL if hz < _BREAK_HZ else float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
+    )
 
 
 def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -38,7 +40,9 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 @cache
 def mel_filters(n_mels: int) -> NDArray[np.float32]:
     """Triangular filters of unit area, ``(n_mels, N_FFT // 2 + 1)`` float32, 0 Hz to 8 kHz."""
-    edges = _mel_to_hz(np.linspace(_hz_to_mel(0.0), _hz_to_mel(SAMPLE_RATE / 2), n_mels + 2))  # (n_mels + 2,) Hz
+    edges = _mel_to_hz(
+        np.linspace(_hz_to_mel(0.0), _hz_to_mel(SAMPLE_RATE / 2), n_mels + 2)
+    )  # (n_mels + 2,) Hz
     bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)  # (201,) Hz
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
@@ -65,7 +69,9 @@ def normalize(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
     return (np.maximum(log_power, log_power.max() - DYNAMIC_RANGE) + 4.0) / 4.0
 
 
-def log_mel(samples: NDArray[np.float32], n_mels: int = 80, n_frames: int | None = None) -> NDArray[np.float32]:
+def log_mel(
+    samples: NDArray[np.float32], n_mels: int = 80, n_frames: int | None = None
+) -> NDArray[np.float32]:
     """What the encoder reads: ``(n_samples,)`` f32 16 kHz -> ``(n_mels, n_frames)`` f32.
 
     ``n_frames`` (10 ms each) pads with silence or cuts; without it there is a frame for each started hop.

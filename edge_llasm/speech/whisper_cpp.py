@@ -1,0 +1,221 @@
+"""The speech tower on whisper.cpp: LLaSM's features are the *decoder's* hidden states.
+
+n_queries copies of the start-of-transcript token at positions 0, 1, … read the encoder's output; the states after the
+decoder's last layer norm are the features (LLaSM, llasm.py). The model file's vocabulary is the identity, so that
+whisper.cpp's logits are these states (see edge_llasm/whisper_file.py).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llasm.devices import speech_device
+from edge_llasm.errors import BundleError, EngineError
+from edge_llasm.manifest import SpeechSpec
+from edge_llasm.speech.mel import N_FFT, SAMPLES_PER_POSITION
+from edge_llasm.speech.whisper_lib import (
+    AUDIO_CTX,
+    DURATION_MS,
+    N_THREADS,
+    LogCallback,
+    WhisperLibrary,
+    load_library,
+)
+
+NAME = "whisper.cpp"
+MIN_POSITIONS = 8
+"""Shortest trimmed window, encoder positions of 20 ms"""
+MIN_SAMPLES = N_FFT
+"""whisper.cpp mirrors the first 200 samples without asking whether there are so many"""
+STOP_BEFORE_ENCODING_MS = 100
+"""whisper_full computes the spectrogram, sets the window and returns when asked for so short a piece"""
+MAX_ENCODER_THREADS = 8
+DECODER_THREADS = 1
+"""A decoder step is small: threads that wait for each other dozens of times in it collapse on a busy machine"""
+
+
+class WhisperCpp:
+    """An open speech.bin. Not for two threads at once."""
+
+    name = NAME
+
+    def __init__(
+        self, library: WhisperLibrary, context: int, spec: SpeechSpec, device: str, n_threads: int
+    ) -> None:
+        self._library = library
+        self._context: int | None = context
+        self._spec = spec
+        self._n_threads = n_threads
+        self.device = device
+        """cpu, metal or cuda"""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        spec: SpeechSpec,
+        device: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> WhisperCpp:
+        """Load a file that `Bundle.verify` has passed. Raises EngineError, DeviceError, BundleError."""
+        library = load_library()
+        log.listen(library, verbose)
+        taken = speech_device(device).device
+        params = library.context_params()
+        params.use_gpu = taken != "cpu"
+        # Flash attention pads the keys with zeros that it does not mask: a trimmed window would attend to nothing.
+        params.flash_attn = False
+        context = library.cdll.whisper_init_from_file_with_params(os.fsencode(path), params)
+        if not context:
+            raise EngineError(f"whisper.cpp cannot load {path} ({log.last()}); convert the model again")
+        engine = cls(library, context, spec, taken, n_threads or encoder_threads())
+        try:
+            engine._check()
+        except BundleError:
+            engine.close()
+            raise
+        return engine
+
+    @property
+    def d(self) -> int:
+        """Width of a state, floats."""
+        return self._spec.d
+
+    @property
+    def n_queries(self) -> int:
+        """States per piece."""
+        return self._spec.n_queries
+
+    @property
+    def window_seconds(self) -> float:
+        return self._spec.window_seconds
+
+    def encode(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n_samples,) f32, 16 kHz, not longer than the window -> (n_queries, d) f32.
+
+        Raises ValueError for what does not fit the window, EngineError when whisper.cpp fails.
+        """
+        if self._context is None:
+            raise EngineError("the speech engine is closed; load the model again")
+        n_samples = samples.shape[0]
+        if samples.ndim != 1 or not 0 < n_samples <= self._spec.n_audio_ctx * SAMPLES_PER_POSITION:
+            raise ValueError(
+                f"{NAME} takes up to {self.window_seconds:g} s of mono audio, not the shape {samples.shape}"
+            )
+        samples = np.ascontiguousarray(samples, np.float32)
+        if n_samples < MIN_SAMPLES:
+            samples = np.pad(samples, (0, MIN_SAMPLES - n_samples))
+        self._open_window(samples, window(n_samples, self._spec))
+        self._must(self._library.cdll.whisper_encode(self._context, 0, self._n_threads), "whisper_encode")
+        return self._read_states()
+
+    def _open_window(self, samples: NDArray[np.float32], positions: int) -> None:
+        """Spectrogram of `samples`, and how many encoder positions the next encoding has: no other call sets that."""
+        params = self._library.full_params()
+        params.set_int(N_THREADS, self._n_threads)
+        params.set_int(DURATION_MS, STOP_BEFORE_ENCODING_MS)
+        params.set_int(AUDIO_CTX, positions)
+        data = samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        self._must(self._library.cdll.whisper_full(self._context, params, data, len(samples)), "whisper_full")
+
+    def _read_states(self) -> NDArray[np.float32]:
+        cdll, token = self._library.cdll, ctypes.c_int(self.d)
+        states = np.empty((self.n_queries, self.d), np.float32)
+        for position in range(
+            self.n_queries
+        ):  # one by one: only the last row of a batch's logits is copied out
+            code = cdll.whisper_decode(self._context, ctypes.byref(token), 1, position, DECODER_THREADS)
+            self._must(code, "whisper_decode")
+            states[position] = np.ctypeslib.as_array(cdll.whisper_get_logits(self._context), (self.d + 1,))[
+                : self.d
+            ]
+        if not np.isfinite(states).all():
+            raise EngineError("whisper.cpp gave states that are not finite; convert the model again")
+        return states
+
+    def _check(self) -> None:
+        """The loaded model must be the one that the manifest speaks of: its sizes are trusted from here on."""
+        spec, cdll = self._spec, self._library.cdll
+        found = tuple(
+            getattr(cdll, f"whisper_model_{name}")(self._context)
+            for name in ("n_vocab", "n_text_state", "n_audio_ctx", "n_mels")
+        )
+        if found != (spec.d + 1, spec.d, spec.n_audio_ctx, spec.n_mels):
+            raise BundleError(
+                f"speech.bin is of another size than the manifest says {found}; convert the model again"
+            )
+        if cdll.whisper_model_n_text_ctx(self._context) < spec.n_queries:
+            raise BundleError(
+                f"speech.bin has too few decoder positions for {spec.n_queries} queries; "
+                "convert the model again"
+            )
+
+    def _must(self, code: int, call: str) -> None:
+        if code != 0:
+            raise EngineError(f"{call} failed with {code} ({log.last()}); close other programs and try again")
+
+    def close(self) -> None:
+        """Free the model's memory; closing twice is fine."""
+        context, self._context = self._context, None
+        if context is not None:
+            self._library.cdll.whisper_free(context)
+
+    def __enter__(self) -> WhisperCpp:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class NativeLog:
+    """whisper.cpp's log: shown when verbose, otherwise its last lines are kept for error messages."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=4)
+        self._verbose = False
+        self._callback = LogCallback(self._take)  # kept: native code holds on to it
+
+    def listen(self, library: WhisperLibrary, verbose: bool) -> None:
+        self._verbose = verbose
+        self._lines.clear()
+        library.cdll.whisper_log_set(self._callback, None)
+
+    def last(self) -> str:
+        return "; ".join(self._lines) or "it does not say why"
+
+    def _take(self, level: int, text: bytes | None, data: int | None) -> None:
+        line = (text or b"").decode("utf-8", "replace")
+        if self._verbose:
+            sys.stderr.write(line)
+        if level in (LOG_WARNING, LOG_ERROR) and line.strip():
+            self._lines.append(line.strip())
+
+
+LOG_WARNING, LOG_ERROR = 3, 4
+"""ggml_log_level"""
+log = NativeLog()
+"""One for the process, as whisper.cpp has one."""
+
+
+def window(n_samples: int, spec: SpeechSpec) -> int:
+    """Encoder positions for a clip: as many as it needs when the model was trained so, all of them otherwise."""
+    if not spec.trim_window:
+        return spec.n_audio_ctx
+    return min(spec.n_audio_ctx, max(MIN_POSITIONS, -(-n_samples // SAMPLES_PER_POSITION)))
+
+
+def encoder_threads() -> int:
+    """About the number of physical cores that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_ENCODER_THREADS, usable if usable <= 2 else (usable + 1) // 2)
