@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
+from edge_llasm.devices import Devices, choose_devices
 from edge_llasm.errors import Busy, EngineError
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
@@ -61,8 +62,11 @@ class Assistant:
     asks again while it has an answer half read gets Busy too, because it would wait for itself.
     """
 
-    def __init__(self, bundle: Bundle, speech: SpeechEmbedder, llm: Llm, *, load_ms: float = 0.0) -> None:
+    def __init__(
+        self, bundle: Bundle, devices: Devices, speech: SpeechEmbedder, llm: Llm, *, load_ms: float = 0.0
+    ) -> None:
         self.bundle = bundle
+        self.devices = devices
         self.speech = speech
         self.llm = llm
         self._load_ms = load_ms
@@ -90,22 +94,17 @@ class Assistant:
         start = perf_counter()
         report = progress or (lambda share: None)
         bundle = model if isinstance(model, Bundle) else Bundle.find(model)
+        devices = choose_devices(device)
         bundle.verify(lambda share: report(share / 2))
         speech = SpeechEmbedder.open(bundle, device)
         llm = Llm.load(
             bundle.llm_file,
             n_ctx=bundle.llm.n_ctx,
-            device=device,
+            device=devices.llm.device,
             verbose=verbose,
             progress=lambda share: report((1 + share) / 2),
         )
-        return cls(bundle, speech, llm, load_ms=1000 * (perf_counter() - start))
-
-    @property
-    def device(self) -> str:
-        """Where it runs: cpu, metal or cuda; "speech X, language Y" when the engines' builds differ."""
-        speech, language = self.speech.device, self.llm.device
-        return speech if speech == language else f"speech {speech}, language {language}"
+        return cls(bundle, devices, speech, llm, load_ms=1000 * (perf_counter() - start))
 
     @property
     def history(self) -> tuple[Turn, ...]:

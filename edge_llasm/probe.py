@@ -64,9 +64,10 @@ def package(name: str) -> str:
 
 def devices(engine: str) -> str:
     """The devices that an engine's installed build can use, best first."""
-    from edge_llasm.devices import engine_devices
+    from edge_llasm.devices import llama_devices, onnx_devices, whisper_devices
 
-    return ", ".join(engine_devices(engine))
+    engines = {"whisper.cpp": whisper_devices, "onnxruntime": onnx_devices, "llama.cpp": llama_devices}
+    return ", ".join(engines[engine]())
 
 
 def answer(model: str) -> str:
@@ -82,7 +83,7 @@ def answer(model: str) -> str:
         assistant.speech.embed(noise)
         for _ in assistant.reply(text="hello", options=Sampling(max_tokens=2)):
             pass
-        return f"{assistant.bundle.name} answers on {assistant.device}"
+        return f"{assistant.bundle.name} answers; {assistant.devices.describe()}"
 
 
 if __name__ == "__main__":

@@ -295,7 +295,7 @@ def test_progress_rises_to_one(tiny_bundle: Path) -> None:
 def test_a_bundle_can_be_given_in_place_of_its_name(tiny_bundle: Path) -> None:
     with Assistant.load(Bundle.load(tiny_bundle), device="cpu") as assistant:
         assert assistant.bundle.name == "tiny"
-        assert assistant.device == "cpu"
+        assert assistant.devices.name == "cpu"
 
 
 def test_an_unknown_model_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:

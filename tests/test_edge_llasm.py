@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,11 @@ def test_every_public_name_can_be_imported(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         edge_llasm.nonsense  # noqa: B018
+
+
+def test_the_version_is_the_one_in_pyproject() -> None:
+    pyproject = Path(__file__).parent.parent / "pyproject.toml"
+    assert tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"] == edge_llasm.__version__
 
 
 def test_version_is_printed_by_the_command_line() -> None:

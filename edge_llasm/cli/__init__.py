@@ -15,21 +15,23 @@ OK, FAILED, USAGE, NO_SPEECH, INTERRUPTED, READER_GONE = 0, 1, 2, 3, 130, 141
 def main() -> NoReturn:
     """Run the command in sys.argv and end the process. Never a traceback for anything a user can cause."""
     try:
+        from edge_llasm.cli.leave import leave
+
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
+        from edge_llasm.cli.leave import leave
+
         status = INTERRUPTED
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
         sys.stderr.write("edge-llasm: click is not installed: pip install click\n")
         status = FAILED
-    from edge_llasm.cli.leave import leave
-
     leave(status)
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command; the exit status. Errors are told on standard error, Ctrl-C is raised."""
+    """Run one command; the exit status. What goes wrong is told on standard error."""
     import click  # here and not above, so that `main` answers a Ctrl-C during these imports too
 
     from edge_llasm.cli.app import app
@@ -45,10 +47,8 @@ def run(argv: Sequence[str]) -> int:
         return USAGE
     except click.Abort:
         return INTERRUPTED
-    except ReaderGone:
+    except (ReaderGone, SystemExit):  # the latter is click's own answer to a closed pipe
         return READER_GONE
-    except SystemExit as error:  # click's own answer to a closed pipe
-        return error.code if isinstance(error.code, int) else FAILED
     except (EdgeLlasmError, click.ClickException) as error:
         tell(str(error))
         if verbose:

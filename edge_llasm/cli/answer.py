@@ -16,6 +16,7 @@ from edge_llasm.cli.output import Progress, say, tell
 
 if TYPE_CHECKING:
     from edge_llasm.assistant import Chunk
+    from edge_llasm.devices import Devices
     from edge_llasm.timings import Timings
 
 __all__ = ["Question", "print_answer"]
@@ -42,8 +43,7 @@ class Engines:
     """What answers: the first thing known once the model is loaded."""
 
     model: str
-    speech_engine: str
-    device: str
+    devices: Devices
 
 
 def print_answer(question: Question, *, as_json: bool, stats: bool) -> None:
@@ -101,7 +101,7 @@ def answer(question: Question, progress: Progress, cancel: threading.Event) -> I
     with Assistant.load(
         bundle, device=question.device, verbose=question.verbose, progress=progress.report
     ) as assistant:
-        yield Engines(bundle.name, bundle.speech.engine, assistant.device)
+        yield Engines(bundle.name, assistant.devices)
         if question.transcribe:
             yield from assistant.transcribe(recordings, options=options, cancel=cancel)
         else:
@@ -113,8 +113,8 @@ def _json(text: str, last: Chunk, engines: Engines, timings: Timings) -> str:
         "text": text,
         "finish_reason": last.finish_reason,
         "model": engines.model,
-        "speech_engine": engines.speech_engine,
-        "device": engines.device,
+        "speech_engine": engines.devices.speech.engine,
+        "device": engines.devices.name,
         "audio_seconds": round(timings.audio_seconds, 3),
         "timings": {
             "load_ms": round(timings.load_ms, 1),
@@ -134,10 +134,7 @@ def _json(text: str, last: Chunk, engines: Engines, timings: Timings) -> str:
 
 
 def _print_stats(last: Chunk, engines: Engines, timings: Timings) -> None:
-    tell(
-        f"{engines.model} on {engines.device}, speech by {engines.speech_engine}, "
-        f"ended by {last.finish_reason}"
-    )
+    tell(f"{engines.model}: {engines.devices.describe()}")
     tell(
         f"{timings.audio_seconds:.1f} s of audio; load {timings.load_ms:.0f} ms, "
         f"speech {timings.speech_ms:.0f} ms, adapter {timings.adapter_ms:.0f} ms, "
@@ -146,5 +143,6 @@ def _print_stats(last: Chunk, engines: Engines, timings: Timings) -> None:
     tell(
         f"first text after {timings.first_token_ms:.0f} ms, all after {timings.total_ms:.0f} ms; "
         f"{timings.prompt_tokens} prompt tokens ({timings.cached_tokens} cached), "
-        f"{timings.generated_tokens} generated at {timings.tokens_per_second:.0f} a second"
+        f"{timings.generated_tokens} generated at {timings.tokens_per_second:.0f} a second, "
+        f"ended by {last.finish_reason}"
     )

@@ -59,11 +59,20 @@ OPTIONS = (
     click.option(
         "--temperature",
         type=Temperature(0, 10),
+        metavar="X",
         help="0 always takes the likeliest token. [default: the model's]",
     ),
-    click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Makes a temperature above 0 repeatable."),
     click.option(
-        "--max-tokens", type=click.IntRange(min=1), help="The longest answer. [default: the model's]"
+        "--seed",
+        type=click.IntRange(0, MAX_SEED),
+        metavar="N",
+        help="Makes a temperature above 0 repeatable.",
+    ),
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The longest answer. [default: the model's]",
     ),
     click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON object at the end instead of the text."
@@ -103,7 +112,9 @@ def ask(audio: tuple[str, ...], text: str | None, transcribe: bool, **options: A
 @click.argument("audio", nargs=-1, required=True, metavar="AUDIO...")
 @answer_options
 def transcribe(audio: tuple[str, ...], **options: Any) -> None:
-    """Write down what was said, one line per recording; the same as `ask --transcribe`.
+    """Write down what was said.
+
+    One line per recording; the same as `ask --transcribe`.
 
     AUDIO is a recording in any common format; - reads one from standard input.
     """

@@ -19,7 +19,9 @@ Examples:
     "--model", default="nano", show_default=True, metavar="NAME|DIR", help="The model that is tried."
 )
 def doctor(model: str) -> int:
-    """Say what is installed, what is missing, and the line that installs it.
+    """Say what is installed and what is missing.
+
+    Names versions, the devices that each engine can use, and the line that installs what is missing.
 
     Exit status 0 if a question can be answered, 1 otherwise.
     """

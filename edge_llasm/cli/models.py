@@ -18,7 +18,10 @@ COLUMNS = ("name", "size", "languages", "licence", "where")
 
 @click.command(epilog=EPILOG)
 def models() -> None:
-    """List the models on this machine: name, size, languages, licence, where."""
+    """List the models on this machine.
+
+    One line each: name, size, languages, licence, where.
+    """
     from edge_llasm.bundle import Bundle, search_path
 
     logging.basicConfig(

@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,12 +22,15 @@ def test_models_are_listed_with_size_languages_licence_and_place(
     assert row[3:] == [",".join(bundle.languages), "MIT", str(home / "models" / "tiny")]
 
 
-def test_a_broken_model_is_named_and_left_out(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    broken = home / "models" / "broken"
+def test_a_broken_model_is_named_on_standard_error_and_left_out(home: Path) -> None:
+    broken = home / "models" / "rotten"
     shutil.copytree(home / "models" / "tiny", broken)
     (broken / "bundle.toml").write_text("format = 1\nname = ")
-    assert run(["models"]) == 0
-    assert "broken" not in capfd.readouterr().out
+    shown = subprocess.run([sys.executable, "-m", "edge_llasm", "models"], capture_output=True, text=True, check=True)
+    assert "rotten" not in shown.stdout
+    assert "\ntiny " in shown.stdout
+    assert shown.stderr.startswith("edge-llasm: left out: ")
+    assert str(broken) in shown.stderr
 
 
 @pytest.mark.parametrize(("size", "shown"), [(25_300_000, "25.3 MB"), (312_000, "0.3 MB"), (1_500, "1.5 kB")])
