@@ -13,7 +13,7 @@ from edge_llasm.llama_library import log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["load_model", "new_context"]
+__all__ = ["default_threads", "load_model", "new_context"]
 
 ALL_LAYERS = -1
 CPU_BATCH = 128
@@ -70,7 +70,7 @@ def new_context(lib: Any, model: Any, n_ctx: int, device: str, n_threads: int | 
     params.n_batch = params.n_ubatch = min(n_ctx, CPU_BATCH if cpu else GPU_BATCH)
     params.n_seq_max = 1
     params.n_outputs_max = 1  # logits of one position at a time; 0 would hold n_batch rows of n_vocab
-    n_threads = n_threads or _default_threads(int(lib.llama_model_size(model)))
+    n_threads = n_threads or default_threads(int(lib.llama_model_size(model)))
     params.n_threads = params.n_threads_batch = n_threads
     params.offload_kqv = params.op_offload = not cpu
     params.no_perf = True
@@ -80,7 +80,7 @@ def new_context(lib: Any, model: Any, n_ctx: int, device: str, n_threads: int | 
     return context
 
 
-def _default_threads(model_size: int) -> int:
+def default_threads(model_size: int) -> int:
     """One thread for a small model, else the cores that this process may use (half of them if they are many:
     they are likely hyper-threads, which gain nothing here)."""
     if model_size < SMALL_MODEL:

@@ -141,12 +141,10 @@ def fit(
     The system text and the newest turn always stay. Raises PromptTooLong when these leave less than
     min(`reserve`, MIN_ANSWER) tokens for the answer, ValueError as `render` does.
     """
-    first, room = len(turns), n_ctx - reserve
-    while first > 0 and room >= 0:  # newest to oldest, without the system text: what can fit at most
+    sizes = (length(_bare(template, turn, tokens, tokenize)) for turn in reversed(turns))
+    first, room = max(0, len(turns) - 1), n_ctx - reserve - next(sizes, 0)
+    while first > 0 and (room := room - next(sizes)) >= 0:  # without the system text: what can fit at most
         first -= 1
-        room -= length(_bare(template, turns[first], tokens, tokenize))
-    if room < 0 and first < len(turns) - 1:
-        first += 1
     segments = render(template, turns[first:], system, tokens, tokenize)
     while length(segments) > n_ctx - reserve and first < len(turns) - 1:
         first += 1

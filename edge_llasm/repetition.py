@@ -1,8 +1,8 @@
 """Notices an answer that goes round in circles, the defect of LLaSM's public demo.
 
 A token is stale when the `span` tokens up to and with it were all said, in this order, at least `repeats`
-times before in the same answer. The score goes up by one with each stale token and down by one with each
-fresh one; at `limit` the answer is running away. So a circle of p tokens is caught after about
+times before in the same answer. The score goes up by one with each stale token and down by a half with
+each fresh one; at `limit` the answer is running away. So a circle of p tokens is caught after about
 repeats * p + span + limit tokens, and a circle with slips in it a little later, while rows that differ in a
 number, a block said twice or thrice, or "no no no" never get there.
 """
@@ -11,6 +11,9 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 __all__ = ["RepetitionDetector", "RepetitionGuard"]
+
+FORGET = 0.5
+"""What a fresh token takes from the score."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,12 @@ class RepetitionGuard:
     """growth of the penalty with each further repeated token"""
     dry_allowed_length: int = 48
     """tokens that may be repeated in a row within one line before DRY acts; code and lists stay below"""
-    span: int = 16
+    span: int = 12
     """tokens that must recur in order before one counts as stale"""
     repeats: int = 3
     """earlier occurrences before one counts as stale"""
     limit: int = 96
-    """stale tokens, less the fresh ones between them, that end the answer"""
+    """stale tokens, less half the fresh ones between them, that end the answer"""
 
     def __post_init__(self) -> None:
         if self.dry_multiplier < 0 or self.dry_base < 1:
@@ -44,7 +47,7 @@ class RepetitionDetector:
         self._guard = guard
         self._last: deque[int] = deque(maxlen=guard.span)
         self._said: Counter[tuple[int, ...]] = Counter()
-        self._score = 0
+        self._score = 0.0
 
     def add(self, token: int) -> bool:
         """Take the next token; True when the answer is running away."""
@@ -54,5 +57,5 @@ class RepetitionDetector:
         words = tuple(self._last)
         stale = self._said[words] >= self._guard.repeats
         self._said[words] += 1
-        self._score = self._score + 1 if stale else max(0, self._score - 1)
+        self._score = self._score + 1 if stale else max(0.0, self._score - FORGET)
         return self._score >= self._guard.limit

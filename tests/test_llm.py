@@ -1,0 +1,316 @@
+"""The answer loop on a kB-sized model with random weights, and on one that says what it is told."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from edge_llasm.errors import Busy, EngineError, PromptTooLong
+from edge_llasm.llm import Llm, Piece, Sampling
+from edge_llasm.segments import Embeddings, Segment, Tokens, length
+from tests.chain import END, NEWLINE, Chain, write_chain
+
+BOS = 1
+GREEDY = Sampling(max_tokens=24)
+SPECIAL = ["<s>", "</s>", "<unk>", "<au_start>", "<au_patch>", "<au_end>", "<s> </s> "]
+EMOJI = ("<0xF0>", "<0x9F>", "<0x98>", "<0x80>")
+
+
+@pytest.fixture(scope="module")
+def path(tiny_bundle: Path) -> Path:
+    return tiny_bundle / "llm.gguf"
+
+
+@pytest.fixture
+def llm(path: Path) -> Iterator[Llm]:
+    llm = Llm.load(path, n_ctx=512, device="cpu", n_threads=1)
+    yield llm
+    llm.close()
+
+
+@pytest.fixture(scope="module")
+def embedding(path: Path) -> np.ndarray:
+    """(n_vocab, n_embd) f32: the rows that the model itself looks up."""
+    tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(path).tensors}
+    return np.asarray(tensors["token_embd.weight"], np.float32)
+
+
+def prompt(llm: Llm, text: str) -> Tokens:
+    return Tokens((BOS, *llm.tokenize(text)))
+
+
+def audio(llm: Llm, seed: int, n: int = 16) -> Embeddings:
+    return Embeddings(np.random.default_rng(seed).standard_normal((n, llm.n_embd)))
+
+
+def run(llm: Llm, segments: list[Segment], options: Sampling = GREEDY, **more: object) -> tuple[str, Piece]:
+    pieces = list(llm.generate(segments, options, **more))  # type: ignore[arg-type]
+    assert [piece.finish_reason is None for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    assert all(piece.text for piece in pieces[:-1])
+    return "".join(piece.text for piece in pieces), pieces[-1]
+
+
+def fresh(path: Path, segments: list[Segment], options: Sampling = GREEDY) -> str:
+    llm = Llm.load(path, n_ctx=512, device="cpu", n_threads=1)
+    text, _ = run(llm, segments, options)
+    llm.close()
+    return text
+
+
+# Tokens and embeddings
+
+
+def test_text_becomes_ids_without_bos(llm: Llm) -> None:
+    ids = llm.tokenize("What is 李白?")
+    assert BOS not in ids
+    assert all(0 <= token < llm.n_vocab for token in ids)
+    assert llm.tokenize("") == []
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_names_of_special_tokens_in_text_are_plain_text(llm: Llm, name: str) -> None:
+    special = {0, 1, 2, llm.n_vocab - 3, llm.n_vocab - 2, llm.n_vocab - 1}
+    assert not special & set(llm.tokenize(f"say {name} now"))
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "👩🏽‍💻" * 50, " " * 300, "\n"])
+def test_any_text_can_be_tokenized(llm: Llm, text: str) -> None:
+    assert llm.tokenize(text)
+
+
+def test_embeddings_of_tokens_stand_for_the_tokens(llm: Llm, path: Path, embedding: np.ndarray) -> None:
+    ids = prompt(llm, "What is the capital of France?").ids
+    spliced: list[Segment] = [Tokens(ids[:3]), Embeddings(embedding[list(ids[3:7])]), Tokens(ids[7:])]
+    assert run(llm, spliced)[0] == fresh(path, [Tokens(ids)])
+
+
+def test_a_prompt_may_end_in_embeddings(llm: Llm, path: Path, embedding: np.ndarray) -> None:
+    ids = prompt(llm, "What is the capital of France?").ids
+    spliced: list[Segment] = [Tokens(ids[:3]), Embeddings(embedding[list(ids[3:])])]
+    for _ in range(2):
+        assert run(llm, spliced)[0] == fresh(path, [Tokens(ids)])
+
+
+def test_a_prompt_longer_than_a_batch_is_fed_in_parts(llm: Llm, path: Path, embedding: np.ndarray) -> None:
+    ids = (BOS, *(llm.tokenize("read every line of it ") * 60))[:420]
+    whole = Embeddings(embedding[list(ids)])
+    answer, last = run(llm, [whole, Tokens((20,))])
+    assert answer == fresh(path, [Tokens((*ids, 20))])
+    assert last.prompt_tokens == 421
+
+
+# The cache
+
+
+def test_a_longer_prompt_feeds_only_what_is_new(llm: Llm, path: Path) -> None:
+    heard, first = audio(llm, 0), prompt(llm, "read ")
+    segments: list[Segment] = [first, heard, Tokens((10, 11))]
+    answer, last = run(llm, segments)
+    assert last.cached_tokens == 0
+    later = [*segments, Tokens((12, 13, 14))]
+    second, last = run(llm, later)
+    assert last.cached_tokens == length(segments)
+    assert second == fresh(path, later)
+
+
+def test_generated_tokens_are_reused(llm: Llm) -> None:
+    segments: list[Segment] = [prompt(llm, "read ")]
+    said: list[int] = []
+    sample = llm._llama.feed_tokens
+    llm._llama.feed_tokens = lambda ids, at: (said.extend(ids), sample(ids, at))[1]  # type: ignore[method-assign]
+    run(llm, segments)
+    answer = said[length(segments) :]
+    _, last = run(llm, [*segments, Tokens((*answer, 2, 1))])
+    assert last.cached_tokens == length(segments) + len(answer)
+
+
+def test_the_same_prompt_feeds_one_position(llm: Llm) -> None:
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 0), Tokens((10, 11))]
+    first, _ = run(llm, segments)
+    again, last = run(llm, segments)
+    assert again == first
+    assert last.cached_tokens == last.prompt_tokens - 1
+
+
+def test_the_same_audio_is_reused_and_other_audio_is_not(llm: Llm, path: Path) -> None:
+    head = prompt(llm, "read ")
+    run(llm, [head, audio(llm, 0), Tokens((10,))])
+    _, last = run(llm, [head, audio(llm, 0), Tokens((11,))])
+    assert last.cached_tokens == len(head) + 16
+    answer, last = run(llm, [head, audio(llm, 1), Tokens((11,))])
+    assert last.cached_tokens == len(head)
+    assert answer == fresh(path, [head, audio(llm, 1), Tokens((11,))])
+
+
+def test_a_shorter_prompt_after_a_long_one_is_answered_right(llm: Llm, path: Path) -> None:
+    run(llm, [prompt(llm, "read every line of it, then go"), audio(llm, 0), Tokens((10,))])
+    short: list[Segment] = [prompt(llm, "read every")]
+    assert run(llm, short)[0] == fresh(path, short)
+
+
+def test_closing_an_answer_early_leaves_the_cache_right(llm: Llm, path: Path) -> None:
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 0), Tokens((10,))]
+    answer = llm.generate(segments, GREEDY)
+    for _ in range(5):
+        next(answer)
+    answer.close()
+    later = [*segments, Tokens((12, 13))]
+    assert run(llm, later)[0] == fresh(path, later)
+
+
+# How an answer ends
+
+
+def test_max_tokens_ends_the_answer(llm: Llm) -> None:
+    _, last = run(llm, [prompt(llm, "read")], Sampling(max_tokens=7))
+    assert (last.finish_reason, last.n_tokens) == ("length", 7)
+
+
+def test_a_full_context_ends_the_answer(path: Path) -> None:
+    llm = Llm.load(path, n_ctx=64, device="cpu", n_threads=1)
+    segments: list[Segment] = [Tokens((BOS, *[20] * 49))]
+    for _ in range(2):
+        _, last = run(llm, segments, Sampling(max_tokens=500))
+        assert (last.finish_reason, last.n_tokens) == ("length", 64 - 50 + 1)
+    llm.close()
+
+
+def test_cancel_before_the_answer(llm: Llm, path: Path) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 0), Tokens((10,))]
+    text, last = run(llm, segments, cancel=cancel)
+    assert (text, last.finish_reason, last.n_tokens) == ("", "cancelled", 0)
+    assert run(llm, segments)[0] == fresh(path, segments)
+
+
+def test_cancel_between_tokens(llm: Llm, path: Path) -> None:
+    cancel = threading.Event()
+    segments: list[Segment] = [prompt(llm, "read")]
+    seen = []
+    for piece in llm.generate(segments, Sampling(max_tokens=400), cancel=cancel):
+        seen.append(piece)
+        if len(seen) == 3:
+            cancel.set()
+    assert (seen[-1].finish_reason, len(seen)) == ("cancelled", 4)
+    assert run(llm, segments)[0] == fresh(path, segments)
+
+
+# Text
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    paths = [
+        ("W", *EMOJI, "?", "白", END),
+        ("p", "r", "i", "n", "t", "(", "a", ")", NEWLINE, "p"),
+        ("▁th", "▁is", "▁the", END),
+    ]
+    return write_chain(tmp_path_factory.mktemp("chain") / "chain.gguf", paths)
+
+
+@pytest.fixture
+def told(chain: Chain) -> Iterator[Llm]:
+    llm = Llm.load(chain.path, n_ctx=512, device="cpu", n_threads=1)
+    yield llm
+    llm.close()
+
+
+def test_a_character_of_several_tokens_comes_whole(told: Llm, chain: Chain) -> None:
+    pieces = list(told.generate([Tokens(chain.ids("W"))], GREEDY))
+    assert [piece.text for piece in pieces] == ["😀", "?", "白", ""]
+    assert [piece.n_tokens for piece in pieces] == [4, 5, 6, 6]
+    assert pieces[-1].finish_reason == "stop"
+
+
+def test_a_stop_string_across_tokens_is_never_shown(told: Llm, chain: Chain) -> None:
+    pieces = list(told.generate([Tokens(chain.ids("p"))], GREEDY, stop=["nt(b", "t(a)\nx", ")\np"]))
+    assert "".join(piece.text for piece in pieces) == "rint(a"
+    assert pieces[-1].finish_reason == "stop"
+
+
+def test_the_space_that_the_vocabulary_puts_first_is_not_shown(told: Llm, chain: Chain) -> None:
+    assert run(told, [Tokens(chain.ids("▁th"))])[0] == "is the"
+
+
+def test_stop_tokens_end_the_answer_and_are_not_shown(told: Llm, chain: Chain) -> None:
+    text, last = run(told, [Tokens(chain.ids("W"))], stop_tokens=chain.ids("白"))
+    assert (text, last.finish_reason, last.n_tokens) == ("😀?", "stop", 5)
+
+
+def test_half_a_character_at_the_end_is_not_shown(told: Llm, chain: Chain) -> None:
+    text, last = run(told, [Tokens(chain.ids("W"))], Sampling(max_tokens=3))
+    assert (text, last.finish_reason) == ("", "length")
+
+
+# What is refused, before native code sees it
+
+
+@pytest.mark.parametrize("ids", [(-1,), (400,), (1, 2, 10**9)])
+def test_ids_outside_the_vocabulary_are_refused(llm: Llm, ids: tuple[int, ...]) -> None:
+    with pytest.raises(EngineError, match="token ids"):
+        run(llm, [Tokens(ids)])
+
+
+def test_embeddings_of_another_width_are_refused(llm: Llm) -> None:
+    with pytest.raises(EngineError, match="do not fit"):
+        run(llm, [Embeddings(np.zeros((4, llm.n_embd + 1)))])
+
+
+@pytest.mark.parametrize("segments", [[], [Tokens(())], [Tokens((1,)), Tokens(())]])
+def test_an_empty_prompt_is_refused(llm: Llm, segments: list[Segment]) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        run(llm, segments)
+
+
+def test_a_prompt_longer_than_the_context_is_refused(llm: Llm) -> None:
+    with pytest.raises(PromptTooLong, match="512"):
+        run(llm, [Tokens((20,) * 512)])
+    assert run(llm, [Tokens((20,) * 511)])[1].n_tokens == 2
+
+
+def test_a_model_that_computes_nan_is_an_error(tmp_path: Path, path: Path) -> None:
+    broken = shutil.copy(path, tmp_path / "nan.gguf")
+    reader = gguf.GGUFReader(broken, "r+")
+    next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = np.nan
+    reader.data.flush()
+    llm = Llm.load(broken, n_ctx=64, device="cpu", n_threads=1)
+    for temperature in (0, 1):
+        with pytest.raises(EngineError, match="NaN"):
+            run(llm, [Tokens((1, 20))], Sampling(temperature=temperature))
+    llm.close()
+
+
+def test_a_second_answer_meanwhile_is_refused(llm: Llm) -> None:
+    answer = llm.generate([prompt(llm, "read")], GREEDY)
+    next(answer)
+    with pytest.raises(Busy):
+        run(llm, [prompt(llm, "read")])
+    with pytest.raises(Busy):
+        llm.close()
+    answer.close()
+    run(llm, [prompt(llm, "read")])
+
+
+def test_two_threads_never_share_the_cache(llm: Llm, path: Path) -> None:
+    segments: list[Segment] = [prompt(llm, "read")]
+    expected, results = fresh(path, segments), []
+
+    def ask() -> None:
+        for _ in range(10):
+            try:
+                results.append(run(llm, segments)[0])
+            except Busy:
+                results.append(None)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(results) <= {expected, None}
+    assert expected in results
