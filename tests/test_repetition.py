@@ -11,8 +11,6 @@ from edge_llasm.segments import Tokens
 from tests.chain import END, NEWLINE, Chain, write_chain
 
 PARAGRAPH = tuple("一十的三个你天打李白于人今他们公写出到加去友叫唐四园国定巴很循我把数朋朝杜来气法")
-    "一十的三个你天打李白于人今他们公写出到加去友叫唐四园国定巴很循我把数朋朝杜来气法环甫等诗请谁都首黎"
-)
 LINE = ("p", "r", "i", "n", "t", "(", "a", ")", NEWLINE)
 UNGUARDED = Sampling(max_tokens=1500, guard=None)
 GUARDED = Sampling(max_tokens=1500)
@@ -61,9 +59,7 @@ LEGITIMATE = {
     "digits of a third": "0." + "3" * 60,
     "counting": ", ".join(map(str, range(1, 201))),
     "multiplication": "\n".join(f"{a} x {b} = {a * b}" for a in range(1, 13) for b in range(1, 13)),
-    "a chorus": "\n".join(
-        ["la la la, " * 3 + "we sing a song of " + w for w in ("joy", "rain", "home")]
-    ),
+    "a chorus": "\n".join(["la la la, " * 3 + "we sing a song of " + w for w in ("joy", "rain", "home")]),
 }
 
 
