@@ -74,7 +74,7 @@ class Llama:
             raise ValueError(f"n_ctx and n_threads must be at least 1, not {n_ctx} and {n_threads}")
         read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
-        device = pick_device(lib, device)
+        device = pick_device(device)
         model = load_model(lib, path, device, progress)
         try:
             context = new_context(lib, model, n_ctx, device, n_threads)

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from typing import Any
 
+from edge_llasm.devices import llama_devices
 from edge_llasm.errors import DeviceError, EngineError
 
 __all__ = ["load_library", "log", "pick_device"]
@@ -71,15 +72,14 @@ def load_library(verbose: bool = False) -> Any:
     return lib
 
 
-def pick_device(lib: Any, device: str) -> str:
-    """auto | cpu | metal | cuda -> the one to use. Raises DeviceError if this build cannot."""
-    gpu = "metal" if sys.platform == "darwin" else "cuda"
-    built = ("cpu", gpu) if lib.llama_supports_gpu_offload() else ("cpu",)
+def pick_device(device: str) -> str:
+    """auto | cpu | metal | cuda -> the one to use. Raises DeviceError if this build or machine cannot."""
+    usable = llama_devices()
     if device == "auto":
-        return built[-1]
-    if device not in built:
+        return usable[0]
+    if device not in usable:
         raise DeviceError(
-            f"the installed llama-cpp-python runs on {' and '.join(built)}, not on {device}: "
+            f"the installed llama-cpp-python runs on {' and '.join(usable)}, not on {device}: "
             f"choose one of these, or build it for {device} as the README says"
         )
     return device

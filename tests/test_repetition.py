@@ -118,7 +118,7 @@ def test_the_default_guard_ends_a_sampled_loop(looping: Llm, chain: Chain, first
     assert last.finish_reason in ("repetition", "stop")
 
 
-@pytest.mark.parametrize(("first", "n_tokens"), [("好", 40), ("p", 90), ("一", 98), ("▁was", 40)])
+@pytest.mark.parametrize(("first", "n_tokens"), [("好", 40), ("p", 90), ("一", 85), ("▁was", 40)])
 def test_the_default_guard_leaves_short_repetition_as_it_is(
     looping: Llm, chain: Chain, first: str, n_tokens: int
 ) -> None:
