@@ -1,4 +1,4 @@
-"""The answer loop on a kB-sized model with random weights, and on one that says what it is told."""
+"""Prompts, cache, ends and refusals, on a kB-sized model with random weights."""
 
 import shutil
 import threading
@@ -12,12 +12,10 @@ import pytest
 from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llm import Llm, Piece, Sampling
 from edge_llasm.segments import Embeddings, Segment, Tokens, length
-from tests.chain import END, NEWLINE, Chain, write_chain
 
 BOS = 1
 GREEDY = Sampling(max_tokens=24)
 SPECIAL = ["<s>", "</s>", "<unk>", "<au_start>", "<au_patch>", "<au_end>", "<s> </s> "]
-EMOJI = ("<0xF0>", "<0x9F>", "<0x98>", "<0x80>")
 
 
 @pytest.fixture(scope="module")
@@ -198,53 +196,6 @@ def test_cancel_between_tokens(llm: Llm, path: Path) -> None:
             cancel.set()
     assert (seen[-1].finish_reason, len(seen)) == ("cancelled", 4)
     assert run(llm, segments)[0] == fresh(path, segments)
-
-
-# Text
-
-
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    paths = [
-        ("W", *EMOJI, "?", "白", END),
-        ("p", "r", "i", "n", "t", "(", "a", ")", NEWLINE, "p"),
-        ("▁th", "▁is", "▁the", END),
-    ]
-    return write_chain(tmp_path_factory.mktemp("chain") / "chain.gguf", paths)
-
-
-@pytest.fixture
-def told(chain: Chain) -> Iterator[Llm]:
-    llm = Llm.load(chain.path, n_ctx=512, device="cpu", n_threads=1)
-    yield llm
-    llm.close()
-
-
-def test_a_character_of_several_tokens_comes_whole(told: Llm, chain: Chain) -> None:
-    pieces = list(told.generate([Tokens(chain.ids("W"))], GREEDY))
-    assert [piece.text for piece in pieces] == ["😀", "?", "白", ""]
-    assert [piece.n_tokens for piece in pieces] == [4, 5, 6, 6]
-    assert pieces[-1].finish_reason == "stop"
-
-
-def test_a_stop_string_across_tokens_is_never_shown(told: Llm, chain: Chain) -> None:
-    pieces = list(told.generate([Tokens(chain.ids("p"))], GREEDY, stop=["nt(b", "t(a)\nx", ")\np"]))
-    assert "".join(piece.text for piece in pieces) == "rint(a"
-    assert pieces[-1].finish_reason == "stop"
-
-
-def test_the_space_that_the_vocabulary_puts_first_is_not_shown(told: Llm, chain: Chain) -> None:
-    assert run(told, [Tokens(chain.ids("▁th"))])[0] == "is the"
-
-
-def test_stop_tokens_end_the_answer_and_are_not_shown(told: Llm, chain: Chain) -> None:
-    text, last = run(told, [Tokens(chain.ids("W"))], stop_tokens=chain.ids("白"))
-    assert (text, last.finish_reason, last.n_tokens) == ("😀?", "stop", 5)
-
-
-def test_half_a_character_at_the_end_is_not_shown(told: Llm, chain: Chain) -> None:
-    text, last = run(told, [Tokens(chain.ids("W"))], Sampling(max_tokens=3))
-    assert (text, last.finish_reason) == ("", "length")
 
 
 # What is refused, before native code sees it
