@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     result = argparse.ArgumentParser(
         prog="python -m convert",
-        description="Make a bundle, the folder that edge-llasm runs, from a LLaSM checkpoint and its Whisper.",
+        description="Make a bundle, the folder that edge-llasm runs, of a LLaSM checkpoint and its Whisper.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

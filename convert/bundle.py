@@ -18,6 +18,7 @@ from convert.errors import ConvertError
 from convert.llm import LlamaShape, write_llm
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
+from edge_llasm.bundle import Bundle
 
 FORMAT = 1
 SECONDS_PER_POSITION = 0.02  # of Whisper's encoder
@@ -81,6 +82,7 @@ def write_bundle(
             llm_type=llm_type,
         )
         (folder / MANIFEST).write_text(manifest_toml(parts, folder), encoding="utf-8")
+        Bundle.load(folder).verify()  # what the runtime would refuse is refused here
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """``python -m convert.parity``: a bundle against the PyTorch model that it was made from, clip by clip.
 
-Both sides start from the same samples and go their own way to the end: features, adapter output, the logits
-after the prompt, and greedy tokens, each side fed with its own. Nothing stops the tokens: a bundle with f16 parts
-must give the same ones.
+Both sides start from the same samples and go their own way to the end: features, adapter output, the
+logits after the prompt, and greedy tokens, each side fed with its own. Nothing stops the tokens: a bundle
+with f16 parts must give the same ones.
 """
 
 import argparse
@@ -110,11 +110,13 @@ def faults(result: ClipParity, exact: bool) -> list[str]:
     return found
 
 
-def header() -> str:
-    """Two lines above the rows."""
+def header(exact: bool) -> str:
+    """The bounds, and two lines above the rows."""
+    least, tokens = (F16_COSINE, "the same tokens") if exact else (Q_COSINE, "tokens may differ")
     columns = "max abs   mean abs  cosine  "
     stages = f"{'features':<28}  {'embeddings':<28}  {'logits':<28}"
-    return f"{'':<24}  {stages}  greedy\n{'clip':<24}  {columns}  {columns}  {columns}  tokens"
+    bounds = f"bounds: every cosine at least {least}, {tokens}"
+    return f"{bounds}\n{'':<24}  {stages}  greedy\n{'clip':<24}  {columns}  {columns}  {columns}  tokens"
 
 
 def row(result: ClipParity, exact: bool) -> str:
@@ -155,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         engines = Engines(Bundle.load(options.bundle))
         clips = ((path.name, load_audio(path)) for path in files)
         status = 0
-        print(header())
+        print(header(engines.exact))
         for result in compare(engines, reference, clips, options.tokens):
             print(row(result, engines.exact), flush=True)
             status |= bool(faults(result, engines.exact))

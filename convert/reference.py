@@ -27,7 +27,9 @@ class Reference:
         import sentencepiece
         import torch
         from transformers import WhisperFeatureExtractor, WhisperModel
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         config = read_json(checkpoint / "config.json")
         tensors = Checkpoint(checkpoint)
         self.n_queries = int(config["audio_token_len"])

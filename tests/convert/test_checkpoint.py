@@ -1,0 +1,166 @@
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.checkpoint import Checkpoint, load_parts
+from convert.errors import ConvertError
+from tests.tiny import tiny_parts, write_tiny_checkpoint
+
+pytestmark = pytest.mark.torch
+
+SHARD = "pytorch_model-00002-of-00002.bin"
+INDEX = "pytorch_model.bin.index.json"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    write_tiny_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    shutil.copytree(original, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def load(folder: Path, **options):
+    return load_parts(folder / "llasm", folder / "whisper", **options)
+
+
+def edit_json(path: Path, **values) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_everything_written_is_read_again(original: Path) -> None:
+    expected = tiny_parts(original / "llasm/tokenizer.model", n_queries=64)
+    parts = load(original)
+    assert (parts.manifest, parts.vocabulary) == (expected.manifest, expected.vocabulary)
+    assert (parts.llama_shape, parts.whisper_shape) == (expected.llama_shape, expected.whisper_shape)
+    assert parts.n_queries == 64
+    for ours, theirs in ((parts.llama, expected.llama), (parts.whisper, expected.whisper)):
+        assert set(ours) == set(theirs)
+        for name, data in theirs.items():
+            np.testing.assert_array_equal(ours[name], data)
+
+
+def test_a_single_file_needs_no_index(folder: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    llasm = folder / "llasm"
+    tensors = {name: torch.from_numpy(np.array(data)) for name, data in Checkpoint(llasm).items()}
+    for path in llasm.glob("pytorch_model*"):
+        path.unlink()
+    torch.save(tensors, llasm / "pytorch_model.bin")
+    assert set(load(folder).llama) == set(tensors)
+    (llasm / "pytorch_model.bin").unlink()
+    save_file({name: data.bfloat16() for name, data in tensors.items()}, llasm / "model.safetensors")
+    head = load(folder).llama["lm_head.weight"]
+    assert head.dtype == np.float32
+    np.testing.assert_allclose(head, tensors["lm_head.weight"].numpy(), rtol=1e-2)
+
+
+def test_released_checkpoints_need_no_table_of_ours(folder: Path) -> None:
+    edit_json(folder / "llasm/config.json", edge_llasm=None)
+    manifest = load(folder).manifest
+    assert (manifest.name, manifest.template, manifest.system) == ("llasm", "llama2-llasm", None)
+    assert (manifest.temperature, manifest.max_tokens, manifest.trim_window) == (0.2, 1024, False)
+
+
+def test_options_go_before_the_config(original: Path) -> None:
+    manifest = load(original, name="other", overrides={"template": "vicuna-llasm", "licence": None}).manifest
+    assert (manifest.name, manifest.template, manifest.licence) == ("other", "vicuna-llasm", "MIT")
+
+
+def test_a_pickle_that_runs_code_is_refused(folder: Path) -> None:
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (folder / "ran",))
+
+    (folder / "llasm" / SHARD).write_bytes(pickle.dumps({"lm_head.weight": Evil()}))
+    with pytest.raises(ConvertError, match=SHARD):
+        load(folder).llama["lm_head.weight"]
+    assert not (folder / "ran").exists()
+
+
+def test_a_zipped_pickle_that_runs_code_is_refused(folder: Path) -> None:
+    import torch
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (folder / "ran",))
+
+    torch.save({"lm_head.weight": Evil()}, folder / "llasm" / SHARD)
+    with pytest.raises(ConvertError, match=SHARD):
+        load(folder).llama["lm_head.weight"]
+    assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 100, 20_000])
+def test_a_truncated_shard_is_refused(folder: Path, keep: int) -> None:
+    path = folder / "llasm" / SHARD
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ConvertError, match=SHARD):
+        load(folder).llama["lm_head.weight"]
+
+
+def test_truncated_safetensors_are_refused(folder: Path) -> None:
+    path = folder / "whisper/model.safetensors"
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ConvertError, match=r"model\.safetensors"):
+        load(folder)
+
+
+def test_missing_shards_are_named(folder: Path) -> None:
+    (folder / "llasm" / SHARD).unlink()
+    with pytest.raises(ConvertError, match=f"lacks {SHARD}"):
+        load(folder)
+
+
+def test_an_index_that_points_elsewhere_is_refused(folder: Path) -> None:
+    edit_json(folder / "llasm" / INDEX, weight_map={"lm_head.weight": f"../llasm/{SHARD}"})
+    with pytest.raises(ConvertError, match="weight_map"):
+        load(folder)
+
+
+def test_an_index_that_promises_too_much_is_refused(folder: Path) -> None:
+    path = folder / "llasm" / INDEX
+    names = json.loads(path.read_text())["weight_map"]
+    edit_json(path, weight_map=dict.fromkeys(names, SHARD))
+    with pytest.raises(ConvertError, match="has no tensor"):
+        load(folder).llama["model.embed_tokens.weight"]
+
+
+def test_tensors_of_another_architecture_are_refused(folder: Path) -> None:
+    path = folder / "llasm" / INDEX
+    names = json.loads(path.read_text())["weight_map"]
+    edit_json(path, weight_map=names | {"model.layers.0.self_attn.W_pack.weight": SHARD})
+    with pytest.raises(ConvertError, match="W_pack"):
+        load(folder)
+
+
+def test_unknown_keys_of_our_table_are_refused(folder: Path) -> None:
+    edit_json(folder / "llasm/config.json", edge_llasm={"nmae": "nano"})
+    with pytest.raises(ConvertError, match="nmae"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]"])
+def test_a_broken_config_is_refused(folder: Path, text: str) -> None:
+    (folder / "llasm/config.json").write_text(text)
+    with pytest.raises(ConvertError, match=r"config\.json"):
+        load(folder)
+
+
+def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="is it a checkpoint folder"):
+        Checkpoint(tmp_path)
+    with pytest.raises(ConvertError, match="cannot read"):
+        load(tmp_path)
