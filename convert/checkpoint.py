@@ -50,6 +50,9 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
             raise ConvertError(f"{path.name} has no tensor {name}, though the index says so") from error
         return _to_numpy(tensor)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._files  # the inherited one would read the tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 
@@ -160,4 +163,4 @@ def _to_numpy(tensor: Any) -> NDArray[Any]:
     tensor = tensor.detach()
     if tensor.dtype not in (torch.float16, torch.float32):
         tensor = tensor.float()  # numpy has no bfloat16
-    return np.asarray(tensor.numpy())
+    return np.ascontiguousarray(tensor.numpy())

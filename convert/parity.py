@@ -22,7 +22,7 @@ from edge_llasm.audio import load_audio
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.prompt import TEMPLATES, Spoken, Tokenize, Turn, render
-from edge_llasm.segments import Embeddings, Segment
+from edge_llasm.segments import Embeddings, Segment, Tokens
 from edge_llasm.speech.mel import SAMPLE_RATE, SAMPLES_PER_POSITION
 
 Floats = NDArray[np.float32]
@@ -62,6 +62,8 @@ class ClipParity:
     same_tokens: int
     """Greedy tokens that are the same, counted from the first."""
     n_tokens: int
+    lead: float = 0.0
+    """Where they part: the reference's logit of its own token above that of ours. Near 0 it was a tie."""
 
 
 def compare(
@@ -78,13 +80,18 @@ def compare(
         their_prompt = prompt(engines.bundle, their_embeddings, reference.tokenize)
         our_ids = engines.greedy(our_prompt, n_tokens)
         their_ids = reference.greedy(their_prompt, n_tokens)
+        same, lead = _common(our_ids, their_ids), 0.0
+        if same < n_tokens:
+            there = reference.logits([*their_prompt, Tokens(tuple(their_ids[:same]))])
+            lead = float(there[their_ids[same]] - there[our_ids[same]])
         yield ClipParity(
             clip=name,
             features=Difference.of(ours, theirs),
             embeddings=Difference.of(our_embeddings, their_embeddings),
             logits=Difference.of(engines.logits(our_prompt), reference.logits(their_prompt)),
-            same_tokens=_common(our_ids, their_ids),
+            same_tokens=same,
             n_tokens=n_tokens,
+            lead=lead,
         )
 
 
@@ -106,7 +113,9 @@ def faults(result: ClipParity, exact: bool) -> list[str]:
     # `not >=` and not `<`: a NaN is a fault too.
     found = [f"{name} cosine below {least}" for name, value in stages.items() if not value.cosine >= least]
     if exact and result.same_tokens < result.n_tokens:
-        found.append(f"token {result.same_tokens + 1} differs")
+        found.append(
+            f"token {result.same_tokens + 1} differs, by {result.lead:.2g} in the reference's logits"
+        )
     return found
 
 

@@ -95,7 +95,7 @@ class Reference:
         rows = [
             torch.from_numpy(np.array(segment.values))
             if isinstance(segment, Embeddings)
-            else table(torch.tensor(segment.ids)).detach()
+            else table(torch.tensor(segment.ids, dtype=torch.long)).detach()
             for segment in segments
         ]
         return torch.cat(rows)[None]  # (1, n, n_embd)

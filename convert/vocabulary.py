@@ -60,6 +60,8 @@ class Vocabulary:
             types.append(kind)
         if len(texts) > n_vocab:
             raise ConvertError(f"{path.name} has {len(texts)} pieces, the embedding only {n_vocab} rows")
+        if any(type(index) is not int for index in added.values()):
+            raise ConvertError("added_tokens.json does not give a number for every token")
         names = {index: name for name, index in added.items()}
         for row in range(len(texts), n_vocab):
             texts.append(_text(names.get(row, f"<unused_{row}>"), CONTROL))

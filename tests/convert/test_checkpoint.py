@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from convert.checkpoint import Checkpoint, load_parts
 from convert.errors import ConvertError
-from tests.tiny import tiny_parts, write_tiny_checkpoint
+from convert.whisper import write_speech
+from edge_llasm.whisper_file import read_whisper
+from tests.tiny import WHISPER, tiny_parts, write_tiny_checkpoint
 
 pytestmark = pytest.mark.torch
 
@@ -65,6 +68,19 @@ def test_a_single_file_needs_no_index(folder: Path) -> None:
     head = load(folder).llama["lm_head.weight"]
     assert head.dtype == np.float32
     np.testing.assert_allclose(head, tensors["lm_head.weight"].numpy(), rtol=1e-2)
+
+
+def test_a_whisper_folder_of_todays_transformers_is_read(folder: Path) -> None:
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    tower = folder / "saved"
+    config = json.loads((folder / "whisper/config.json").read_text())
+    model = WhisperForConditionalGeneration(WhisperConfig(**config))
+    model.save_pretrained(tower)
+    parts = load_parts(folder / "llasm", tower)
+    assert parts.whisper_shape == replace(WHISPER, n_text_ctx=64)
+    write_speech(folder / "speech.bin", parts.whisper_shape, parts.whisper)
+    assert read_whisper(folder / "speech.bin").n_text_ctx == 64
 
 
 def test_released_checkpoints_need_no_table_of_ours(folder: Path) -> None:

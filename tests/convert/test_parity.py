@@ -109,6 +109,13 @@ def test_a_wrong_adapter_is_a_fault(
         assert "embeddings cosine below 0.9995" in faults(result, exact=True)
 
 
+def test_a_token_that_differs_is_a_fault_only_of_exact_parts() -> None:
+    good = Difference(0.0, 0.0, 1.0)
+    result = ClipParity("a", good, good, good, same_tokens=3, n_tokens=64, lead=0.25)
+    assert faults(result, exact=True) == ["token 4 differs, by 0.25 in the reference's logits"]
+    assert not faults(result, exact=False)
+
+
 def test_not_a_number_is_a_fault() -> None:
     bad = Difference(0.0, 0.0, float("nan"))
     assert len(faults(ClipParity("a", bad, bad, bad, 64, 64), exact=True)) == 3

@@ -152,6 +152,11 @@ def test_missing_audio_tokens_are_named(model_file: Path) -> None:
         Vocabulary.load(model_file, {}, LLAMA.n_vocab)
 
 
+def test_added_tokens_without_numbers_are_refused(model_file: Path) -> None:
+    with pytest.raises(ConvertError, match="does not give a number"):
+        Vocabulary.load(model_file, {**ADDED, AU_END: "399"}, LLAMA.n_vocab)  # type: ignore[dict-item]
+
+
 def test_more_pieces_than_rows_are_refused(model_file: Path) -> None:
     with pytest.raises(ConvertError, match="397 pieces"):
         Vocabulary.load(model_file, ADDED, 300)
