@@ -96,14 +96,18 @@ class Assistant:
         bundle = model if isinstance(model, Bundle) else Bundle.find(model)
         devices = choose_devices(device)
         bundle.verify(lambda share: report(share / 2))
-        speech = SpeechEmbedder.open(bundle, device)
-        llm = Llm.load(
-            bundle.llm_file,
-            n_ctx=bundle.llm.n_ctx,
-            device=devices.llm.device,
-            verbose=verbose,
-            progress=lambda share: report((1 + share) / 2),
-        )
+        speech = SpeechEmbedder.open(bundle, device, verbose=verbose)
+        try:
+            llm = Llm.load(
+                bundle.llm_file,
+                n_ctx=bundle.llm.n_ctx,
+                device=devices.llm.device,
+                verbose=verbose,
+                progress=lambda share: report((1 + share) / 2),
+            )
+        except BaseException:
+            speech.close()
+            raise
         return cls(bundle, devices, speech, llm, load_ms=1000 * (perf_counter() - start))
 
     @property
@@ -125,8 +129,9 @@ class Assistant:
         cancel: threading.Event | None = None,
         wait: bool = True,
     ) -> Generator[Chunk, None, None]:
-        """Answer what was said, what was typed, or both; the turn joins the history.
+        """Answer what was said, what was typed, or both, in this order; the turn joins the history.
 
+        `audio` is a file, bytes, an open binary file, an array (n_samples,) f32 at 16 kHz, or a list of these.
         Nothing happens before the first chunk is asked for. An answer that is cut off (`cancel` is set, the
         generator is closed) stays in the history as far as it came; a turn without any answer does not.
         Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
@@ -222,7 +227,7 @@ class Assistant:
             self._lock.release()
 
     def _pieces_of(self, recording: Samples) -> list[Samples]:
-        return speech_pieces(recording, self.bundle.speech.window_seconds)
+        return speech_pieces(recording, self.speech.window_seconds)
 
     def _hear(self, piece: Samples, meter: Meter) -> Embeddings:
         """(n_samples,) f32 within the window -> (n, n_embd) f32."""

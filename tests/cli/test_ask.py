@@ -116,6 +116,17 @@ def test_a_recording_can_come_from_standard_input(
     assert shown(capsys, "ask", "-") == answer
 
 
+def test_standard_input_that_is_a_keyboard_or_nothing_is_wrong_usage(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyboard = io.StringIO()
+    monkeypatch.setattr(keyboard, "isatty", lambda: True)
+    for stdin in (keyboard, None):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert run(["ask", "-"]) == 2
+        assert "pipe one in" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
