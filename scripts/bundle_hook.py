@@ -1,6 +1,7 @@
 """Build hook: models/nano's bundle rides in the wheel as edge_llasm/bundles/nano.
 
-Only the files that its bundle.toml names, the card and the demo recordings: nothing that training left beside them.
+Only the files that its bundle.toml names, the card and the demo recordings:
+nothing that training left beside them.
 """
 
 from __future__ import annotations

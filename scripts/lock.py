@@ -2,8 +2,8 @@
 
     python scripts/lock.py [--upgrade] [--torch-wheel FILE ...]
 
-Needs uv on PATH. Pins that are already written are kept unless --upgrade is given. --torch-wheel adds the hash of a
-CPU build of torch, so that a machine whose pip finds one may use it in place of the CUDA build.
+Needs uv on PATH. Pins that are already written are kept unless --upgrade is given. --torch-wheel adds the
+hash of a CPU build of torch, so that a machine whose pip finds one may use it in place of the CUDA build.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ UV = [
 ]  # fmt: skip
 # Packages that only the CUDA build of torch asks for: a CPU build must not drag them in.
 CUDA = re.compile(r"^(nvidia-|cuda-|triton)")
-# CPU builds of the pinned torch (local version +cpu). They hang on no registry entry, so uv cannot find them.
-TORCH_CPU = {"2.13.0": ["6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"]}  # cp311, Linux x64
+# CPU builds of the pinned torch (local version +cpu): not listed by the registry, so uv does not see them.
+TORCH_CPU = {
+    "2.13.0": ["6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"],  # cp311, Linux x64
+}
 
 
 def compile_group(name: str, *options: str, upgrade: bool, constraints: Path | None = None) -> list[str]:
@@ -56,14 +58,18 @@ def package(block: str) -> str:
 
 def add_cpu_hashes(block: str, wheels: list[Path]) -> str:
     version = block.split("==")[1].split()[0]
-    digests = TORCH_CPU.get(version, []) + [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
+    digests = TORCH_CPU.get(version, []) + [
+        hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels
+    ]
     new = [f"    --hash=sha256:{digest}" for digest in digests if digest not in block]
     return " \\\n".join([block, *new])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that pyproject.toml allows")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--upgrade", action="store_true", help="take the newest that pyproject.toml allows")
     parser.add_argument("--torch-wheel", type=Path, action="append", default=[], metavar="FILE")
     options = parser.parse_args()
     dev = compile_group("dev", PROJECT, "--extra", "media", "--group", "dev", upgrade=options.upgrade)

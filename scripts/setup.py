@@ -2,8 +2,9 @@
 
     python3 scripts/setup.py runtime|dev|torch
 
-llama.cpp is compiled for this machine's own processor. The wheel is kept in the user's cache folder under a key of
-everything it depends on, so that a second checkout need not compile again; nothing relies on it being there.
+llama.cpp is compiled for this machine's own processor. The wheel is kept in the user's cache folder under a
+key of everything it depends on, so that a second checkout need not compile again; nothing relies on its being
+there.
 CMAKE_ARGS from the environment is passed on (CUDA, RPC ...). Standard library only.
 """
 
@@ -41,7 +42,11 @@ def run(step: str, command: list[str], **environment: str) -> None:
     log = VENV / "setup.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={**os.environ, **environment}
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
         )
         try:
             while process.poll() is None:
@@ -65,8 +70,8 @@ def pip(*arguments: str) -> list[str]:
 
 
 def check_prerequisites() -> None:
-    if sys.version_info < (3, 11):
-        fail(f"Python 3.11 or later is needed, this is {platform.python_version()}: make PYTHON=/path/to/python3.11 …")
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells
+        fail(f"Python 3.11 or later is needed, not {platform.python_version()}: make PYTHON=/path/to/python3")
     if sys.platform == "darwin" and platform.machine() != "arm64":
         fail("on a Mac, Apple silicon is needed: onnxruntime and pywhispercpp have no builds for Intel Macs")
     if sys.platform == "win32":
@@ -74,11 +79,16 @@ def check_prerequisites() -> None:
 
 
 def check_compiler() -> None:
-    if sys.platform == "darwin" and subprocess.run(["xcode-select", "-p"], capture_output=True).returncode != 0:
+    if (
+        sys.platform == "darwin"
+        and subprocess.run(["xcode-select", "-p"], capture_output=True).returncode != 0
+    ):
         fail("a C++ compiler is needed: xcode-select --install")
     for variable, names in (("CC", ("cc", "gcc", "clang")), ("CXX", ("c++", "g++", "clang++"))):
         if not os.environ.get(variable) and not any(map(shutil.which, names)):
-            fail("a C++ compiler is needed: sudo apt install build-essential (Debian, Ubuntu), dnf install gcc-c++ (Fedora)")
+            fail(
+                "a C++ compiler is needed: apt install build-essential (Debian), dnf install gcc-c++ (Fedora)"
+            )
 
 
 def make_venv() -> None:
@@ -87,7 +97,7 @@ def make_venv() -> None:
     done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
     if done.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
-        fail("python3 -m venv does not work here: sudo apt install python3-venv (Debian, Ubuntu)")
+        fail("python3 -m venv does not work here: apt install python3-venv (Debian, Ubuntu)")
 
 
 def processor() -> str:
@@ -97,7 +107,8 @@ def processor() -> str:
     except OSError:
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(command, capture_output=True, text=True).stdout + platform.machine()
-    return "\n".join(sorted({line for line in lines if re.match(r"(flags|Features|CPU (part|implementer))\s*:", line)}))
+    telling = re.compile(r"(flags|Features|CPU (part|implementer))\s*:")
+    return "\n".join(sorted({line for line in lines if telling.match(line)}))
 
 
 def compiler() -> str:
@@ -110,16 +121,17 @@ def compiler() -> str:
 
 def llama_requirement() -> str:
     """The pinned line of llama-cpp-python with its hashes, as a requirements file of its own."""
-    found = re.search(r"^llama-cpp-python==.*\n(?: +--hash=.*\n)+", (REQUIREMENTS / "runtime.txt").read_text(), re.M)
+    pins = (REQUIREMENTS / "runtime.txt").read_text()
+    found = re.search(r"^llama-cpp-python==.*\n(?: +--hash=.*\n)+", pins, re.MULTILINE)
     if found is None:
-        fail("requirements/runtime.txt does not pin llama-cpp-python: run scripts/lock.py")
-        raise AssertionError
+        sys.exit("setup: requirements/runtime.txt does not pin llama-cpp-python: run scripts/lock.py")
     return found.group()
 
 
 def llama_key() -> str:
-    parts = [llama_requirement(), CMAKE_FILE.read_text(), os.environ.get("CMAKE_ARGS", ""), processor(), compiler()]
-    return hashlib.sha256("\0".join([*parts, platform.machine(), sys.platform]).encode()).hexdigest()[:16]
+    parts = [llama_requirement(), CMAKE_FILE.read_text(), os.environ.get("CMAKE_ARGS", "")]
+    parts += [processor(), compiler(), platform.machine(), sys.platform]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def cache_folder() -> Path:
@@ -139,13 +151,17 @@ def llama_wheel() -> Path:
     for wheel in home.glob("*.whl"):
         return wheel
     check_compiler()
-    run("installing the build tools", pip("install", "--require-hashes", "-r", str(REQUIREMENTS / "build.txt")))
+    run(
+        "installing the build tools",
+        pip("install", "--require-hashes", "-r", str(REQUIREMENTS / "build.txt")),
+    )
     with tempfile.TemporaryDirectory() as scratch:
         one = Path(scratch) / "llama.txt"
         one.write_text(llama_requirement())
         # pip's own cache does not look at CMAKE_ARGS or the processor, so it is left out.
         options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "--require-hashes"]
-        arguments = f"{os.environ.get('CMAKE_ARGS', '')} -DCMAKE_PROJECT_llama.cpp_INCLUDE={shlex.quote(str(CMAKE_FILE))}"
+        half = f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={shlex.quote(str(CMAKE_FILE))}"
+        arguments = f"{os.environ.get('CMAKE_ARGS', '')} {half}"
         run(
             "compiling llama.cpp, once (about 4 minutes on two cores)",
             pip("wheel", *options, "-r", str(one), "--wheel-dir", scratch),
@@ -172,14 +188,17 @@ def install(layer: str) -> None:
         run("installing llama.cpp", pip("install", "--no-deps", "--force-reinstall", str(llama_wheel())))
         installed.write_text(llama_key())
     for name in LAYERS[layer]:
-        # torch.txt leaves the CUDA libraries out, which a CPU build does not need: no dependency resolution there.
+        # torch.txt leaves out the CUDA libraries, which a CPU build does not need: nothing to resolve there.
         options = ["--no-deps"] if name == "torch" else []
         file = str(REQUIREMENTS / f"{name}.txt")
         run(f"installing {name}.txt", pip("install", "--require-hashes", *options, "-r", file))
     if layer == "torch" and torch_is_cuda():
         file = str(REQUIREMENTS / "torch-cuda.txt")
         run("installing torch-cuda.txt", pip("install", "--require-hashes", "--no-deps", "-r", file))
-    run("installing the build tools", pip("install", "--require-hashes", "-r", str(REQUIREMENTS / "build.txt")))
+    run(
+        "installing the build tools",
+        pip("install", "--require-hashes", "-r", str(REQUIREMENTS / "build.txt")),
+    )
     options = ["--no-deps", "--no-build-isolation", "--no-index"]
     run("installing edge-llasm", pip("install", *options, "--editable", str(ROOT)))
 

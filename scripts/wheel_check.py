@@ -1,9 +1,9 @@
-"""Prove the wheel: built here, installed in an empty environment elsewhere, it answers with the network unreachable.
+"""Prove the wheel: built here, installed in an empty environment elsewhere, it answers without network.
 
     .venv/bin/python scripts/wheel_check.py
 
-Fails with one line if the wheel holds what it should not, if the package needs torch or PortAudio to import, or if
-the bundled recording is not answered.
+Fails with one line if the wheel holds what it should not, if the package needs torch or PortAudio to import,
+or if the bundled recording is not answered.
 """
 
 from __future__ import annotations
@@ -76,9 +76,18 @@ def install(wheel: Path, folder: Path) -> Path:
 
 def offline(scratch: Path) -> tuple[list[str], dict[str, str]]:
     """What to put before a command, and into its environment, so that it reaches no network."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EDGE_LLASM"))}
-    environment |= {"HOME": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache"), "XDG_DATA_HOME": str(scratch / "data")}
-    if shutil.which("unshare") and subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EDGE_LLASM"))
+    }
+    environment |= {
+        "HOME": str(scratch),
+        "XDG_CACHE_HOME": str(scratch / "cache"),
+        "XDG_DATA_HOME": str(scratch / "data"),
+    }
+    if (
+        shutil.which("unshare")
+        and subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0
+    ):
         return ["unshare", "-rn"], environment
     (scratch / "refuse").mkdir()
     (scratch / "refuse" / "sitecustomize.py").write_text(REFUSE)
@@ -96,7 +105,9 @@ def main() -> None:
         elsewhere = scratch / "elsewhere"
         elsewhere.mkdir()
         run([*prefix, str(tools / "python"), "-c", IMPORT], cwd=elsewhere, env=environment)
-        recording = next((scratch / "venv").glob("lib/python*/site-packages/edge_llasm/bundles/nano/demo/*.ogg"))
+        recording = next(
+            (scratch / "venv").glob("lib/python*/site-packages/edge_llasm/bundles/nano/demo/*.ogg")
+        )
         command = [*prefix, str(tools / "edge-llasm"), "ask", str(recording)]
         answer = run(command, cwd=elsewhere, env=environment, stdin=subprocess.DEVNULL)
         if not answer.strip():
