@@ -1,6 +1,6 @@
 """The spoken corpus: sentences -> voices -> distorted clips -> log-mel features with frame labels, in resumable shards.
 
-    python -m models.nano.synthesize WORK_DIR --clips 24000
+    python -m models.nano.synthesize WORK_DIR/speech --clips 24000
 """
 
 import argparse
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from edge_llasm.speech.mel import HOP, MEL_PER_POSITION, SAMPLE_RATE, log_mel_power
 from models.nano import corpus, distort
-from models.nano.voices import Speakers, speakable_by, training_voice
-from models.nano.world.spoken import tokens
+from models.nano.voices import FESTIVAL_HELD_OUT, Speakers, Voice, held_out_voice, speakable_by, training_voice
+from models.nano.world.spoken import language_of, tokens
 
 SHARD_CLIPS = 500
+SEED, DEV_SEED = 1, 77  # of the conversations that are spoken, and of those that training is watched by
 MAX_SECONDS = 10.0  # nano's window
 POSITION_SECONDS = HOP * MEL_PER_POSITION / SAMPLE_RATE  # 0.02
 
@@ -54,17 +55,17 @@ def sentences(count: int, seed: int) -> list[str]:
     return chosen[:count]
 
 
-def speak(texts: list[str], folder: Path, index: int) -> None:
-    """Write shard ``index``: ``NAME.npy`` (frames, 80) float16 and ``NAME.json``."""
+def speak(texts: list[str], folder: Path, index: int, *, dev: bool = False) -> None:
+    """Write shard ``index``: ``NAME.npy`` (frames, 80) float16 and ``NAME.json``; ``dev`` takes voices never trained on."""
     rng, speakers = Random(f"shard {index}"), Speakers()
     mels: list[NDArray[np.float16]] = []
     rows: list[dict[str, Any]] = []
     for text in texts:
-        voice = training_voice(rng, text)
+        voice = dev_voice(rng, text) if dev else training_voice(rng, text)
         speech = speakers.say(text, voice) if speakable_by(voice, text) else None
         if speech is None:
             continue
-        samples, lead, speed = distort.distort(speech.samples, distort.TRAINING, rng)
+        samples, lead, speed = distort.distort(speech.samples, distort.HELD_OUT if dev else distort.TRAINING, rng)
         if len(samples) > MAX_SECONDS * SAMPLE_RATE:
             continue
         mels.append(log_mel_power(samples).T.astype(np.float16))
@@ -75,6 +76,21 @@ def speak(texts: list[str], folder: Path, index: int) -> None:
     temporary = folder / f"shard{index:04d}.tmp"
     temporary.write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
     temporary.rename(folder / f"shard{index:04d}.json")  # the shard counts from here on
+
+
+def dev_voice(rng: Random, text: str) -> Voice:
+    """A held-out voice, for a fifth of the English sentences one of a synthesizer that training never hears."""
+    if language_of(text) == "en" and rng.random() < 0.2:
+        return Voice("festival", rng.choice(FESTIVAL_HELD_OUT), rate=rng.uniform(0.85, 1.2))
+    return held_out_voice(rng)
+
+
+def speak_dev(folder: Path, count: int = 300) -> None:
+    """Held-out sentences by held-out voices, to watch training by; not the committed evaluation set."""
+    stream = corpus.conversations(seed=DEV_SEED, test=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "shard0000.json").exists():
+        speak([next(stream).turns[0][0] for _ in range(count)], folder, 0, dev=True)
 
 
 def label(mnemonic: str) -> str:
@@ -97,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, default=24_000)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     texts = sentences(options.clips, options.seed)

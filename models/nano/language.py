@@ -1,0 +1,109 @@
+"""nano's LLaMA: its SentencePiece vocabulary, its shape, and the checkpoint in the layout of the released LLaSM ones."""
+
+import io
+import json
+import re
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import sentencepiece
+import torch
+from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from edge_llasm.prompt import TEMPLATES, TokenIds
+from models.nano import corpus, hearing
+from models.nano.samples import typed
+from models.nano.world import coding
+from models.nano.world.spoken import HAN
+
+PIECES = 4_000  # SentencePiece's part of the vocabulary; au_patch, au_start and au_end follow it
+TEMPLATE = TEMPLATES["llama2-llasm-paper"]
+SYSTEM = ""  # what the model knows about itself is in its weights
+CONTEXT = 512  # tokens
+_BREAK = "\x01"  # no piece crosses it: every Han character and digit is a piece of its own
+
+
+def train_tokenizer(file: Path) -> None:
+    """A byte-fallback BPE in which every word that is said in this world is one piece."""
+    rng, stream = Random(5), corpus.conversations(seed=5)
+    lines = ["[INST] hello [/INST] "] * 5_000 + [word for word in corpus.vocabulary() for _ in range(800)]
+    lines += [f"({name})" for noun in coding.NOUNS + coding.VERBS for name in (noun, noun.capitalize()) for _ in range(300)]
+    for _ in range(40_000):
+        for said, answer in next(stream).turns:
+            lines += [said, typed(rng, said), *answer.split("\n")]
+    lines += [instruction for forms in corpus.TRANSCRIBE_BY_LANGUAGE.values() for instruction in forms] * 100
+    separated = (re.sub(f"([{HAN}])", rf"{_BREAK}\1{_BREAK}", line) for line in lines)
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=separated, model_writer=model, model_type="bpe", vocab_size=PIECES, character_coverage=1.0,
+        byte_fallback=True, split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        pretokenization_delimiter=_BREAK, allow_whitespace_only_pieces=True, num_threads=1, minloglevel=2, bos_id=1, eos_id=2, unk_id=0, pad_id=-1,
+    )  # fmt: skip
+    file.write_bytes(model.getvalue())
+
+
+def load_tokenizer(file: Path) -> sentencepiece.SentencePieceProcessor:
+    return sentencepiece.SentencePieceProcessor(model_file=str(file))
+
+
+def token_ids(tokenizer: sentencepiece.SentencePieceProcessor) -> TokenIds:
+    """The released order: au_patch, au_start, au_end, right after the SentencePiece pieces."""
+    n = tokenizer.get_piece_size()
+    return TokenIds(bos=1, eos=2, au_patch=n, au_start=n + 1, au_end=n + 2)
+
+
+def new_llama(n_vocab: int, hidden: int = 256, layers: int = 5, heads: int = 4, ffn: int = 640) -> LlamaForCausalLM:
+    config = LlamaConfig(
+        vocab_size=n_vocab, hidden_size=hidden, intermediate_size=ffn, num_hidden_layers=layers, num_attention_heads=heads,
+        num_key_value_heads=heads, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2,
+        pad_token_id=None, tie_word_embeddings=False, attn_implementation="eager",
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+class Llasm(nn.Module):
+    """LLaSM's trainable half: the adapter and the LLM."""
+
+    def __init__(self, n_vocab: int, d_speech: int) -> None:
+        super().__init__()
+        self.llama = new_llama(n_vocab)
+        self.adapter = nn.Linear(d_speech, self.llama.config.hidden_size)
+
+
+def save_checkpoint(model: Llasm, tokenizer_file: Path, folder: Path, version: str) -> None:
+    """Half-precision weights in the files that ``LinkSoul/LLaSM-Cllama2`` has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, llama = model.llama.config, model.llama.state_dict()
+    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in llama.items()}
+    tensors["model.mm_projector.weight"] = model.adapter.weight.detach().to(torch.float16)
+    tensors["model.mm_projector.bias"] = model.adapter.bias.detach().to(torch.float16)
+    shard = "pytorch_model-00001-of-00001.bin"
+    torch.save(tensors, folder / shard)
+    size = sum(tensor.numel() * 2 for tensor in tensors.values())
+    _write(folder / "pytorch_model.bin.index.json", {"metadata": {"total_size": size}, "weight_map": dict.fromkeys(tensors, shard)})
+    (folder / "tokenizer.model").write_bytes(tokenizer_file.read_bytes())
+    ids = token_ids(load_tokenizer(tokenizer_file))
+    _write(folder / "added_tokens.json", {"<au_patch>": ids.au_patch, "<au_start>": ids.au_start, "<au_end>": ids.au_end})
+    _write(folder / "special_tokens_map.json", {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})
+    _write(folder / "tokenizer_config.json", {
+        "tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
+        "add_bos_token": True, "add_eos_token": False, "legacy": True, "model_max_length": CONTEXT,
+    })  # fmt: skip
+    _write(folder / "config.json", {
+        "architectures": ["LlaaaLlamaForCausalLM"], "model_type": "llaaa", "torch_dtype": "float16",
+        "hidden_size": config.hidden_size, "intermediate_size": config.intermediate_size, "hidden_act": "silu",
+        "num_hidden_layers": config.num_hidden_layers, "num_attention_heads": config.num_attention_heads,
+        "num_key_value_heads": config.num_key_value_heads, "vocab_size": config.vocab_size, "rms_norm_eps": config.rms_norm_eps,
+        "max_position_embeddings": CONTEXT, "rope_theta": 10000.0, "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2,
+        "mm_audio_tower": "whisper", "mm_hidden_size": model.adapter.in_features, "audio_token_len": hearing.N_QUERIES, "use_mm_proj": True,
+        "edge_llasm": {
+            "name": "nano", "version": version, "licence": "MIT", "languages": ["en", "zh"], "template": "llama2-llasm-paper",
+            "system": SYSTEM, "transcribe": corpus.TRANSCRIBE, "trim_window": True, "temperature": 0.0, "max_tokens": 128,
+        },
+    })  # fmt: skip
+
+
+def _write(file: Path, value: dict[str, Any]) -> None:
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

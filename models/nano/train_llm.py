@@ -1,0 +1,265 @@
+"""The LLM's three stages: text pre-training, stage 1 (adapter alone), stage 2 (adapter and LLM), as in arXiv 2308.15930.
+
+Whisper is frozen in all of them, so its states are computed once for every clip (``states``), through the same variations that
+speech pre-training used: then the LLM learns to live with hearing that is not perfect.
+
+    python -m models.nano.train_llm WORK_DIR text|states|stage1|stage2 --minutes 20
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.nano import corpus, hearing, language, parallel, samples, synthesize
+from models.nano.samples import IGNORED, Heard, Sample, Turn
+from models.nano.synthesize import Clip
+from models.nano.train_speech import SpeechModel, batches, collate, vary
+from models.nano.world.spoken import Exchange
+
+BATCH_TOKENS = 2_500  # in one process
+POOL = 384  # samples that are sorted by length together
+VERSIONS = 2  # variations of each clip
+RATES = {"text": 1.5e-3, "stage1": 4e-3, "stage2": 6e-4}  # peak learning rates
+MAX_TOKENS = 420
+
+Draw = Callable[[Random], Sample]
+
+
+class TextSource:
+    """Endless samples for text pre-training."""
+
+    def __init__(self, writer: samples.Writer, seed: int) -> None:
+        self._writer, self._stream = writer, corpus.conversations(seed)
+
+    def __call__(self, rng: Random) -> Sample:
+        exchange = next(self._stream)
+        if rng.random() < 0.2:
+            return self._writer.sample([samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng)
+        turns: list[Turn] = []
+        while rng.random() < 0.12 and len(turns) < 6:  # talk before that has nothing to do with it
+            turns += samples.text_turns(next(self._stream), rng)
+        return self._writer.sample([*turns, *samples.text_turns(exchange, rng)], rng)
+
+
+class SpokenSource:
+    """Endless samples whose speech is clips; ``talk`` False draws transcriptions only (stage 1)."""
+
+    def __init__(self, writer: samples.Writer, clips: list[Clip], seed: int, *, talk: bool) -> None:
+        self._writer, self._talk = writer, talk
+        self._clips: dict[str, list[int]] = {}
+        for i, clip in enumerate(clips):
+            self._clips.setdefault(clip.text, []).append(i)
+        self._texts = sorted(self._clips)
+        self._conversations = self._spoken_conversations(len(clips)) if talk else []
+        self._text = TextSource(writer, seed)
+
+    def _spoken_conversations(self, count: int) -> list[Exchange]:
+        stream = corpus.conversations(synthesize.SEED)
+        drawn = (next(stream) for _ in range(count))
+        return [exchange for exchange in drawn if all(said in self._clips for said, _ in exchange.turns)]
+
+    def _heard(self, text: str, rng: Random) -> Heard:
+        return Heard(text, rng.choice(self._clips[text]) * VERSIONS + rng.randrange(VERSIONS))
+
+    def __call__(self, rng: Random) -> Sample:
+        if not self._talk or rng.random() < 0.22:
+            return self._writer.sample([samples.transcription(self._heard(rng.choice(self._texts), rng), rng)], rng)
+        if rng.random() < 0.1:
+            return self._text(rng)
+        turns = self._turns(rng)
+        while rng.random() < 0.1 and len(turns) < 5:
+            turns = self._turns(rng) + turns
+        return self._writer.sample(turns, rng)
+
+    def _turns(self, rng: Random) -> list[Turn]:
+        return [([self._heard(said, rng)], answer) for said, answer in rng.choice(self._conversations).turns]
+
+
+def groups(draw: Draw, rng: Random) -> Iterator[list[Sample]]:
+    """Endless batches of samples of like length."""
+    while True:
+        pool = [sample for sample in (draw(rng) for _ in range(POOL)) if len(sample.ids) <= MAX_TOKENS]
+        pool.sort(key=lambda sample: len(sample.ids))
+        cut: list[list[Sample]] = [[]]
+        for sample in pool:
+            if cut[-1] and (len(cut[-1]) + 1) * len(sample.ids) > BATCH_TOKENS:
+                cut.append([])
+            cut[-1].append(sample)
+        rng.shuffle(cut)
+        yield from cut
+
+
+def forward(model: language.Llasm, group: list[Sample], states: NDArray[np.float16] | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits at the targets ``(n, n_vocab)``, the targets ``(n,)``, and the sample that each belongs to ``(n,)``."""
+    longest = max(len(sample.ids) for sample in group)
+    ids, labels = torch.zeros(len(group), longest, dtype=torch.long), torch.full((len(group), longest), IGNORED)
+    for row, sample in enumerate(group):
+        ids[row, : len(sample.ids)] = torch.tensor(sample.ids)
+        labels[row, : len(sample.labels)] = torch.tensor(sample.labels)
+    embedded = model.llama.get_input_embeddings()(ids)
+    places = [(row, at, clip) for row, sample in enumerate(group) for at, clip in sample.clips]
+    with torch.autocast("cpu", torch.bfloat16):
+        if places and states is not None:
+            heard = model.adapter(torch.from_numpy(states[[clip for _, _, clip in places]].astype(np.float32)))
+            index = torch.tensor([[row * longest + at + i for i in range(hearing.N_QUERIES)] for row, at, _ in places])
+            flat = embedded.flatten(0, 1).index_copy(0, index.flatten(), heard.float().flatten(0, 1))
+            embedded = flat.view_as(embedded)
+        hidden = model.llama.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        wanted = labels != IGNORED
+        logits = model.llama.lm_head(hidden[wanted])
+    return logits.float(), labels[wanted], wanted.nonzero()[:, 0]
+
+
+@torch.no_grad()
+def exact(model: language.Llasm, group: list[Sample], states: NDArray[np.float16] | None) -> int:
+    """How many samples greedy decoding would answer exactly: all targets are the likeliest tokens."""
+    logits, labels, rows = forward(model, group, states)
+    wrong = set(rows[logits.argmax(-1) != labels].tolist())
+    return len(group) - len(wrong)
+
+
+def compute_states(folder: Path) -> None:
+    """Every clip's query states under ``VERSIONS`` variations: ``states.npy`` (clips * VERSIONS, N_QUERIES, d) float16."""
+    saved = torch.load(folder / "speech.pt", weights_only=True)
+    model = SpeechModel(*saved["shape"], saved["phonemes"], saved["words"])
+    model.load_state_dict(saved["model"])
+    model.eval()
+    for name, versions in (("dev", 1), ("speech", VERSIONS)):
+        clips = synthesize.load(folder / name)
+        shape = (len(clips) * versions, hearing.N_QUERIES, saved["shape"][0])
+        file = folder / f"{name}_states.npy"
+        if parallel.rank() == 0:
+            np.lib.format.open_memmap(file, "w+", np.float16, shape).flush()
+        parallel.agree(0.0)
+        out = np.lib.format.open_memmap(file, "r+")
+        where = {id(clip): i for i, clip in enumerate(clips)}
+        generator = torch.Generator().manual_seed(parallel.rank())
+        for group in parallel.share(batches(clips, Random(9))):
+            mel = collate(group, {}, dict.fromkeys(saved["words"], 0))[0]
+            for version in range(versions):
+                varied = vary(mel, generator) if name == "speech" else mel
+                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                    normalized = hearing.normalize(varied).transpose(1, 2)
+                    states = hearing.read(model.whisper, hearing.encode(model.whisper, normalized))
+                out[[where[id(clip)] * versions + version for clip in group]] = states.float().numpy().astype(np.float16)
+        out.flush()
+        parallel.agree(0.0)
+
+
+def dev_samples(writer: samples.Writer, clips: list[Clip]) -> dict[str, list[Sample]]:
+    """Held-out sentences by held-out voices, answered and transcribed."""
+    stream = corpus.conversations(seed=synthesize.DEV_SEED, test=True)
+    answers: dict[str, str] = {}
+    while not all(clip.text in answers for clip in clips):
+        said, answer = next(stream).turns[0]
+        answers.setdefault(said, answer)
+    rng, rows = Random(0), {}
+    for way in ("answers", "transcripts"):
+        for i, clip in enumerate(clips):
+            heard = Heard(clip.text, i)
+            turn: Turn = ([heard], answers[clip.text]) if way == "answers" else ([heard, corpus.TRANSCRIBE], clip.text)
+            kind = "other synthesizer" if clip.voice.startswith("festival") else Exchange("", ((clip.text, ""),)).language
+            rows.setdefault(f"{way} {kind}", []).append(writer.sample([turn], rng))
+    return rows
+
+
+def train(folder: Path, stage: str, minutes: float) -> None:
+    tokenizer_file = folder / "tokenizer.model"
+    if parallel.rank() == 0 and not tokenizer_file.exists():
+        language.train_tokenizer(tokenizer_file)
+    parallel.agree(0.0)
+    tokenizer = language.load_tokenizer(tokenizer_file)
+    special = language.token_ids(tokenizer)
+    writer = samples.Writer(special, tokenizer.encode)
+    torch.manual_seed(2)
+    clips = synthesize.load(folder / "speech") if stage != "text" else []
+    model = language.Llasm(special.au_end + 1, _width(folder))
+    before = {"stage1": "text", "stage2": "stage1"}.get(stage)
+    if before:
+        model.load_state_dict(torch.load(folder / f"{before}.pt", weights_only=True)["model"])
+    seed = 1000 * (1 + parallel.rank()) + len(stage)
+    draw: Draw = TextSource(writer, seed) if stage == "text" else SpokenSource(writer, clips, seed, talk=stage == "stage2")
+    states = np.load(folder / "speech_states.npy", mmap_mode="r") if clips else None
+    dev = dev_samples(writer, synthesize.load(folder / "dev")) if clips else {}
+    dev_states = np.load(folder / "dev_states.npy") if clips else None
+    trained = list(model.adapter.parameters() if stage == "stage1" else model.parameters())
+    for parameter in model.parameters():
+        parameter.requires_grad_(any(parameter is one for one in trained))
+    optimizer = torch.optim.AdamW(trained, lr=RATES[stage], betas=(0.9, 0.98), weight_decay=0.02)
+    file, log = folder / f"{stage}.pt", folder / f"{stage}.log"
+    spent, step = 0.0, 0
+    if file.exists():
+        saved = torch.load(file, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        spent, step = saved["spent"], saved["step"]
+    rng, last, stored, loss_sum, count = Random(seed + step), time.monotonic(), time.monotonic(), 0.0, 0
+    stream = groups(draw, rng)
+    while spent < minutes:
+        for options in optimizer.param_groups:
+            options["lr"] = RATES[stage] * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
+        group = next(stream)
+        logits, labels, _ = forward(model, group, states)
+        loss = nn.functional.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        parallel.average(trained)
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        step, count, loss_sum = step + 1, count + len(group), loss_sum + loss.item()
+        now = time.monotonic()
+        spent, last = parallel.agree(spent + (now - last) / 60), now
+        if step % 200 == 0 and parallel.rank() == 0:
+            _write(log, f"{spent:6.1f} min  step {step}  loss {loss_sum / 200:.4f}  samples {count}")
+            loss_sum = 0.0
+        if parallel.agree(now - stored) > 240 or spent >= minutes:
+            if parallel.rank() == 0:
+                _save(file, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step})
+                right = {key: round(100 * sum(exact(model, rows[i : i + 16], dev_states) for i in range(0, len(rows), 16)) / len(rows), 1)
+                         for key, rows in dev.items()}  # fmt: skip
+                _write(log, f"{spent:6.1f} min  exact {json.dumps(right)}")
+            stored = time.monotonic()
+    if stage == "stage2" and parallel.rank() == 0:
+        language.save_checkpoint(model, tokenizer_file, folder / "llasm", "0.1.0")
+
+
+def _width(folder: Path) -> int:
+    """The width of Whisper's states; the adapter is only used once they exist."""
+    states = folder / "dev_states.npy"
+    return int(np.load(states, mmap_mode="r").shape[2]) if states.exists() else hearing.WIDTH
+
+
+def _save(file: Path, state: dict[str, Any]) -> None:
+    torch.save(state, file.with_suffix(".tmp"))
+    file.with_suffix(".tmp").rename(file)
+
+
+def _write(log: Path, line: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("stage", choices=("text", "states", "stage1", "stage2"))
+    parser.add_argument("--minutes", type=float, default=20.0)
+    options = parser.parse_args()
+    if options.stage == "states":
+        parallel.run(compute_states, options.folder)
+    else:
+        parallel.run(train, options.folder, options.stage, options.minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Speech pre-training: nano's Whisper learns to hear, from the first step by two losses.
+
+Every 20 ms position of the encoder names the phoneme being said (the synthesizer's own events tell), and the query states
+spell the words and characters by CTC (Graves et al. 2006). Without the first it learns nothing within hours.
+
+    python -m models.nano.train_speech WORK_DIR --minutes 60
+"""
+
+import argparse
+import json
+import math
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.nano import corpus, hearing, parallel, synthesize
+from models.nano.synthesize import POSITION_SECONDS, Clip
+from models.nano.world.spoken import language_of, tokens
+
+BATCH_FRAMES = 7_000  # mel frames in a batch of one process: about 30 clips
+UNKNOWN = -100
+FLOOR = -10.0  # log10 power of digital silence
+
+
+class SpeechModel(nn.Module):
+    """Whisper and the two heads that only training needs."""
+
+    def __init__(self, d_model: int, heads: int, encoder_layers: int, decoder_layers: int, phonemes: list[str], words: list[str]) -> None:
+        super().__init__()
+        self.shape = (d_model, heads, encoder_layers, decoder_layers)
+        self.phonemes, self.words = phonemes, words
+        self.whisper = hearing.new_whisper(*self.shape)
+        self.phoneme_head = nn.Linear(d_model, len(phonemes))
+        self.word_head = nn.Linear(d_model, len(words) + 1)  # the last one is CTC's blank
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """``(batch, n_frames, 80)`` -> phoneme logits ``(batch, n_frames / 2, p)``, word logits ``(batch, N_QUERIES, w)``."""
+        encoded = hearing.encode(self.whisper, mel.transpose(1, 2))
+        return self.phoneme_head(encoded), self.word_head(hearing.read(self.whisper, encoded))
+
+
+def frame_labels(clip: Clip, index: dict[str, int], positions: int) -> list[int]:
+    """The phoneme at the middle of each 20 ms position, 0 (silence) outside the speech, ``UNKNOWN`` where nobody knows."""
+    if not clip.phonemes:
+        return [UNKNOWN] * positions
+    labels, at = [0] * positions, 0
+    starts = [start for start, _ in clip.phonemes]
+    for position in range(positions):
+        middle = (position + 0.5) * POSITION_SECONDS
+        while at + 1 < len(starts) and starts[at + 1] <= middle:
+            at += 1
+        if starts[at] <= middle:
+            labels[position] = index.get(clip.phonemes[at][1], 0)
+    return labels
+
+
+def collate(clips: list[Clip], phonemes: dict[str, int], words: dict[str, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-power ``(batch, n_frames, 80)``, frame labels ``(batch, n_frames / 2)``, word ids in a row, their counts."""
+    frames = max(len(clip.mel) for clip in clips)
+    frames += frames % 2
+    mel = torch.full((len(clips), frames, 80), FLOOR)
+    labels = torch.zeros(len(clips), frames // 2, dtype=torch.long)
+    said: list[int] = []
+    counts = []
+    for row, clip in enumerate(clips):
+        mel[row, : len(clip.mel)] = torch.from_numpy(np.asarray(clip.mel, dtype=np.float32))
+        labels[row] = torch.tensor(frame_labels(clip, phonemes, frames // 2))
+        ids = [words[token] for token in tokens(clip.text)]
+        said += ids
+        counts.append(len(ids))
+    return mel, labels, torch.tensor(said), torch.tensor(counts)
+
+
+def vary(mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Another speaker in another place: vocal tract length, timbre, a noise floor, masks in time and frequency.
+
+    (VTLP: Jaitly & Hinton 2013; SpecAugment: arXiv 1904.08779.) ``(batch, n_frames, 80)`` log10 power, not in place.
+    """
+    batch, frames, bins = mel.shape
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator) * (high - low) + low
+
+    at = torch.arange(bins, dtype=torch.float32) * uniform(0.86, 1.16, batch, 1)
+    at = at + uniform(-1.5, 1.5, batch, 1)
+    at = at.clamp(0, bins - 1)
+    below = at.floor().clamp(max=bins - 2)
+    weight = (at - below)[:, None, :]
+    low = below.long()[:, None, :].expand(-1, frames, -1)
+    mel = mel.gather(2, low) * (1 - weight) + mel.gather(2, low + 1) * weight
+    knots = torch.randn(batch, 1, 6, generator=generator) * 0.25  # decades
+    mel = mel + nn.functional.interpolate(knots, size=bins, mode="linear", align_corners=True)
+    loud = mel.amax(dim=(1, 2), keepdim=True)
+    shape = nn.functional.interpolate(torch.randn(batch, 1, 5, generator=generator) * 0.5, size=bins, mode="linear", align_corners=True)
+    floor = loud - uniform(1.5, 7.0, batch, 1, 1) + shape + torch.randn(mel.shape, generator=generator) * 0.2
+    mel = torch.logaddexp(mel * math.log(10), floor * math.log(10)) / math.log(10)
+    position, band = torch.arange(frames), torch.arange(bins)
+    for _ in range(2):
+        start, width = uniform(0, frames, batch, 1), uniform(0, 16, batch, 1)
+        masked = (position >= start) & (position < start + width)
+        low_bin, height = uniform(0, bins, batch, 1), uniform(0, 14, batch, 1)
+        masked_band = (band >= low_bin) & (band < low_bin + height)
+        mel = torch.where(masked[:, :, None] | masked_band[:, None, :], loud - 4.0, mel)
+    return mel
+
+
+def batches(clips: list[Clip], rng: Random) -> list[list[Clip]]:
+    """Clips of like length together, at most ``BATCH_FRAMES`` with the padding, in random order."""
+    order = sorted(clips, key=lambda clip: len(clip.mel) * rng.uniform(0.93, 1.07))
+    groups: list[list[Clip]] = [[]]
+    for clip in order:
+        if groups[-1] and (len(groups[-1]) + 1) * len(clip.mel) > BATCH_FRAMES:
+            groups.append([])
+        groups[-1].append(clip)
+    rng.shuffle(groups)
+    return groups
+
+
+def loss(model: SpeechModel, mel: Tensor, labels: Tensor, said: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.autocast("cpu", torch.bfloat16):
+        phoneme_logits, word_logits = model(hearing.normalize(mel))
+    frame = nn.functional.cross_entropy(phoneme_logits.float().flatten(0, 1), labels.flatten(), ignore_index=UNKNOWN)
+    log_probabilities = word_logits.float().log_softmax(-1).transpose(0, 1)
+    lengths = torch.full((len(counts),), hearing.N_QUERIES)
+    ctc = nn.functional.ctc_loss(log_probabilities, said, lengths, counts, blank=len(model.words), zero_infinity=True)
+    return frame, ctc
+
+
+@torch.no_grad()
+def transcribe(model: SpeechModel, mel: Tensor) -> list[list[str]]:
+    """Greedy CTC."""
+    with torch.autocast("cpu", torch.bfloat16):
+        best = model(hearing.normalize(mel))[1].argmax(-1).tolist()
+    blank = len(model.words)
+    return [[model.words[i] for i, before in zip(row, [blank, *row], strict=False) if i not in (blank, before)] for row in best]
+
+
+def distance(heard: list[str], said: list[str]) -> int:
+    """Edits between two token lists."""
+    row = list(range(len(said) + 1))
+    for i, token in enumerate(heard, 1):
+        diagonal, row[0] = row[0], i
+        for j, wanted in enumerate(said, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (token != wanted))
+    return row[-1]
+
+
+def evaluate(model: SpeechModel, clips: list[Clip]) -> dict[str, float]:
+    """Token error in percent by language, on clips that are not trained on."""
+    errors: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    model.eval()
+    for group in batches(clips, Random(0)):
+        mel = collate(group, {}, {token: 0 for clip in group for token in tokens(clip.text)})[0]
+        for clip, heard in zip(group, transcribe(model, mel), strict=True):
+            key = language_of(clip.text) + (" other synthesizer" if clip.voice.startswith("festival") else "")
+            errors[key] += distance(heard, tokens(clip.text))
+            totals[key] += len(tokens(clip.text))
+    model.train()
+    return {key: round(100 * errors[key] / totals[key], 1) for key in sorted(totals)}
+
+
+def labels_of(clips: list[Clip]) -> list[str]:
+    counts = Counter(name for clip in clips for _, name in clip.phonemes)
+    return ["_"] + sorted(name for name, count in counts.items() if count >= 50 and name != "_")
+
+
+def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: float = 1.5e-3) -> None:
+    """Trains for ``minutes`` in all, over as many resumed runs as it takes; ends with the Whisper folder."""
+    state_file, log = folder / "speech.pt", folder / "speech.log"
+    clips, dev = synthesize.load(folder / "speech"), synthesize.load(folder / "dev")
+    state: dict[str, Any] | None = torch.load(state_file, weights_only=True) if state_file.exists() else None
+    words: list[str] = state["words"] if state else corpus.vocabulary()
+    phonemes: list[str] = state["phonemes"] if state else labels_of(clips)
+    torch.manual_seed(1)
+    model = SpeechModel(*shape, phonemes, words)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02, eps=1e-6)
+    spent, step, epoch = 0.0, 0, 0
+    if state:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        spent, step, epoch = state["spent"], state["step"], state["epoch"]
+    phoneme_index, word_index = {p: i for i, p in enumerate(phonemes)}, {w: i for i, w in enumerate(words)}
+    clips = [clip for clip in clips if all(token in word_index for token in tokens(clip.text))]
+    generator = torch.Generator().manual_seed(1000 * step + parallel.rank())
+    saved = last = time.monotonic()
+    sums = np.zeros(3)
+    while spent < minutes:
+        for group in parallel.share(batches(clips, Random(epoch))):
+            for options in optimizer.param_groups:
+                options["lr"] = rate * min(1.0, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
+            mel, labels, said, counts = collate(group, phoneme_index, word_index)
+            frame, ctc = loss(model, vary(mel, generator), labels, said, counts)
+            optimizer.zero_grad()
+            (2.0 * frame + ctc).backward()
+            parallel.average(model.parameters())
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            now = time.monotonic()
+            spent, last = parallel.agree(spent + (now - last) / 60), now
+            sums += (frame.item(), ctc.item(), len(group))
+            if step % 100 == 0 and parallel.rank() == 0:
+                frame_mean, ctc_mean, heard = sums / (100, 100, 1)
+                _write(log, f"{spent:6.1f} min  step {step}  epoch {epoch}  frame {frame_mean:.3f}  ctc {ctc_mean:.3f}  clips {heard:.0f} of {len(clips)}")
+                sums[:] = 0
+            if parallel.agree(now - saved) > 420 or spent >= minutes:
+                if parallel.rank() == 0:
+                    _save(state_file, model, optimizer, spent, step, epoch)
+                    _write(log, f"{spent:6.1f} min  token error {json.dumps(evaluate(model, dev))}")
+                saved = time.monotonic()
+            if spent >= minutes:
+                break
+        epoch += 1
+    if parallel.rank() == 0:
+        hearing.save(model.whisper, folder / "whisper")
+
+
+def _write(log: Path, line: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def _save(file: Path, model: SpeechModel, optimizer: torch.optim.Optimizer, spent: float, step: int, epoch: int) -> None:
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step, "epoch": epoch,
+             "shape": model.shape, "words": model.words, "phonemes": model.phonemes}  # fmt: skip
+    torch.save(state, file.with_suffix(".tmp"))
+    file.with_suffix(".tmp").rename(file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--shape", type=int, nargs=4, default=(192, 4, 4, 2), metavar=("D", "HEADS", "ENCODER", "DECODER"))
+    options = parser.parse_args()
+    parallel.run(train, options.folder, options.minutes, tuple(options.shape))
+
+
+if __name__ == "__main__":
+    main()
