@@ -1,7 +1,7 @@
 """Hidden states of the speech tower -> embeddings of the language model: adapter.onnx on onnxruntime.
 
-In LLaSM it is one linear layer (arXiv 2308.15930, section 3.2), but any graph with one input (n, d) and one output
-(n, n_embd) will do.
+In LLaSM it is one linear layer (arXiv 2308.15930, section 3.2), but any graph with one
+input (n, d) and one output (n, n_embd) will do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Adapter:
 
     @classmethod
     def open(cls, path: Path, device: str = "cpu", n_threads: int = 1) -> Adapter:
-        """Raises BundleError for a file that is not such a graph, EngineError without onnxruntime, DeviceError."""
+        """Raises BundleError for a file that is not such a graph, EngineError, DeviceError."""
         ort = onnxruntime()
         if not path.is_file():
             raise BundleError(f"{path} is missing; install or convert the model again")
@@ -47,7 +47,7 @@ class Adapter:
         options.log_severity_level = SEVERITY_FATAL
         try:
             session = ort.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base class of their own
+        except Exception as error:  # onnxruntime's errors have no base class of their own
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BundleError(f"{path} cannot be opened ({reason}); convert the model again") from error
         # A CUDA build without a working driver falls back by itself: report what was really taken.
@@ -78,7 +78,7 @@ class Adapter:
 
 
 def _dims(session: Any, path: Path) -> tuple[int, int]:
-    """(d, n_embd) of a graph with one input (n, d) and one output (n, n_embd), both f32. Raises BundleError."""
+    """(d, n_embd) of a graph with one f32 input (n, d) and one f32 output (n, n_embd). Raises BundleError."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
         raise BundleError(

@@ -1,4 +1,4 @@
-"""Reading binary headers without trusting them: every length is checked against the file before it is used."""
+"""Reading binary headers without trusting them: every length is checked against the file before its use."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Bundle:
 
     @classmethod
     def available(cls) -> list[Bundle]:
-        """Every bundle on the search path whose manifest can be read; of two with one name, the first found."""
+        """Every bundle on the search path with a readable manifest; of two with one name, the first found."""
         bundles: dict[str, Bundle] = {}
         for _, folder in _folders():
             try:
@@ -178,7 +178,7 @@ class Bundle:
     def verify(self, progress: Callable[[float], None] | None = None) -> None:
         """Check sizes, checksums and that the parts fit together; `progress` gets the share hashed, 0 to 1.
 
-        Call it before native code opens a file. Raises BundleError that names the file and what is wrong with it.
+        Call it before native code opens a file. Raises BundleError that names the file and what is wrong.
         """
         from edge_llasm.verify import check_files, check_fit
 
@@ -187,8 +187,11 @@ class Bundle:
 
 
 def search_path() -> list[Path]:
-    """Folders whose sub-folders are bundles, first the user's own: $EDGE_LLASM_HOME/models (or the user's data
-    folder), bundles inside an installed package, models/ beside the package in a checkout."""
+    """Folders whose sub-folders are bundles.
+
+    First the user's own, $EDGE_LLASM_HOME/models or models in the user's data folder, then the bundles inside an
+    installed package, then models/ beside the package in a checkout.
+    """
     import platformdirs
 
     home = os.environ.get(HOME_VARIABLE)

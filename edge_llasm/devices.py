@@ -1,7 +1,7 @@
 """Which device each of the three engines computes on: auto | cpu | metal | cuda.
 
-An engine can use what its installed build supports; asking for a device that one of the engines lacks leaves that
-engine on the CPU and says so, asking for one that none has is an error.
+An engine can use what its installed build supports; asking for a device that one of the engines lacks leaves
+that engine on the CPU and says so, asking for one that none has is an error.
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ _GPU_TYPES = (1, 2)
 """ggml_backend_dev_type: GPU with memory of its own, GPU that shares the host's"""
 _REGISTRIES = {"cuda": "cuda", "metal": "metal", "mtl": "metal"}
 """Beginnings of ggml's backend names -> our names"""
-_BUILD = {
-    "cuda": 'rebuild it for CUDA: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-binary :all: --no-deps',
-    "metal": "install its macOS arm64 build: pip install --force-reinstall --no-deps",
-}
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def choose_devices(wanted: str = "auto") -> Devices:
     chosen = Devices(speech_device(wanted), adapter_device(wanted), llm_device(wanted))
     if wanted not in ("auto", "cpu") and wanted not in (chosen.speech.device, chosen.llm.device):
         raise DeviceError(
-            f"no installed build can use {wanted}; take --device cpu, or for llama.cpp {_BUILD[wanted]} llama-cpp-python"
+            f"no installed build can use {wanted}; choose cpu, or build llama.cpp for it as the README says"
         )
     return chosen
 

@@ -1,6 +1,6 @@
 """llm.gguf: the few facts of a GGUF file that the rest of the bundle must agree with.
 
-Layout: magic, version, counts, key-value pairs, tensor descriptions, padding, tensor data (ggml's docs/gguf.md).
+Layout: magic, version, counts, key-value pairs, tensor descriptions, padding, data (ggml's docs/gguf.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """bundle.toml: what stands in it, and the parts of it as frozen dataclasses.
 
-The full example stands in bundle.py; every value is checked for type and range, so that the rest of the package
-can trust it. Unknown keys are left alone: a newer minor writer may add some.
+The full example stands in bundle.py; every value is checked for type and range, so that the rest of the
+package can trust it. Unknown keys are left alone: a newer minor writer may add some.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class BundleFile:
 
 
 class Table:
-    """One table of the manifest, read key by key; every complaint names the file, the key and what was expected."""
+    """A table of the manifest, read key by key; complaints name the file, the key and what was expected."""
 
     def __init__(self, values: Mapping[str, object], path: Path, name: str = "") -> None:
         self.values = values

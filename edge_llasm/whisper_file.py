@@ -1,8 +1,8 @@
 """speech.bin: a whisper.cpp ggml file whose vocabulary is the identity matrix.
 
-whisper.cpp gives logits only, never hidden states; with rows 0..d-1 of the token embedding the identity and row d the
-start-of-transcript embedding, its logits *are* the hidden state. Layout: magic, 11 int32, mel filters, vocabulary,
-then tensors to the end of the file (whisper.cpp, whisper_model_load).
+whisper.cpp gives logits only, never hidden states; with rows 0..d-1 of the token embedding the identity and row
+d the start-of-transcript embedding, its logits *are* the hidden state. Layout: magic, 11 int32, mel filters,
+vocabulary, then tensors to the end of the file (whisper.cpp, whisper_model_load).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _check_tensor(
     if _squeezed(dims) != _squeezed(shape):
         raise reader.fail(f"holds the tensor {name!r} of shape {dims}, not {shape}")
     if kind not in kinds:
-        # A convolution of another type than the ftype implies fails an assert inside ggml and ends the process.
+        # A convolution of another type than the ftype implies fails an assert in ggml and ends the process.
         found = GGML_TYPES.get(kind, (str(kind), 0, 0))[0]
         raise reader.fail(f"holds the tensor {name!r} as {found}, which whisper.cpp cannot load")
     reader.skip(tensor_bytes(reader, name, dims, kind))

@@ -1,4 +1,4 @@
-"""Audio -> embeddings. The assistant sees nothing else of it; how many stages stand behind is the bundle's business."""
+"""Audio -> embeddings: all that the assistant sees; how many stages stand behind is the bundle's business."""
 
 from __future__ import annotations
 
@@ -67,9 +67,10 @@ class SpeechEmbedder:
     def open(
         cls, bundle: Bundle, device: str = "auto", n_threads: int | None = None, verbose: bool = False
     ) -> SpeechEmbedder:
-        """Load the files of a bundle that `Bundle.verify` has passed. Raises BundleError, EngineError, DeviceError.
+        """Load the files of a bundle that `Bundle.verify` has passed.
 
-        An engine whose build does not support `device` computes on the CPU; `device` of the result says what it took.
+        An engine whose build does not support `device` computes on the CPU; the result says what it took.
+        Raises BundleError, EngineError, DeviceError.
         """
         encoder = _encoder(bundle, device, n_threads, verbose)
         try:
@@ -100,7 +101,7 @@ class SpeechEmbedder:
         return self._encoder.window_seconds
 
     def embed(self, samples: NDArray[np.float32]) -> Embedded:
-        """(n_samples,) f32, 16 kHz, not longer than the window -> embeddings. Raises ValueError, EngineError."""
+        """(n_samples,) f32, 16 kHz, within the window -> embeddings. Raises ValueError, EngineError."""
         start = perf_counter()
         states = self._encoder.encode(samples)
         heard = perf_counter()
@@ -126,7 +127,7 @@ def _encoder(bundle: Bundle, device: str, n_threads: int | None, verbose: bool) 
 
     if bundle.speech.engine != whisper_cpp.NAME:
         raise BundleError(
-            f"{bundle.name} needs the speech engine {bundle.speech.engine!r}, this version has {whisper_cpp.NAME!r}; "
-            "upgrade edge-llasm"
+            f"{bundle.name} needs the speech engine {bundle.speech.engine!r}, this version only has "
+            f"{whisper_cpp.NAME!r}; upgrade edge-llasm"
         )
     return whisper_cpp.WhisperCpp.open(bundle.speech_file, bundle.speech, device, n_threads, verbose)

@@ -1,8 +1,8 @@
 """The speech tower on whisper.cpp: LLaSM's features are the *decoder's* hidden states.
 
-n_queries copies of the start-of-transcript token at positions 0, 1, … read the encoder's output; the states after the
-decoder's last layer norm are the features (LLaSM, llasm.py). The model file's vocabulary is the identity, so that
-whisper.cpp's logits are these states (see edge_llasm/whisper_file.py).
+n_queries copies of the start-of-transcript token at positions 0, 1, … read the encoder's output; the states
+after the decoder's last layer norm are the features (LLaSM, llasm.py). The model file's vocabulary is the
+identity, so that whisper.cpp's logits are these states (see edge_llasm/whisper_file.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STOP_BEFORE_ENCODING_MS = 100
 """whisper_full computes the spectrogram, sets the window and returns when asked for so short a piece"""
 MAX_ENCODER_THREADS = 8
 DECODER_THREADS = 1
-"""A decoder step is small: threads that wait for each other dozens of times in it collapse on a busy machine"""
+"""A step is small: threads that wait for each other dozens of times in it collapse on a busy machine"""
 
 
 class WhisperCpp:
@@ -72,7 +72,7 @@ class WhisperCpp:
         taken = speech_device(device).device
         params = library.context_params()
         params.use_gpu = taken != "cpu"
-        # Flash attention pads the keys with zeros that it does not mask: a trimmed window would attend to nothing.
+        # Flash attention pads the keys with zeros and does not mask them: a trimmed window would see nothing.
         params.flash_attn = False
         context = library.cdll.whisper_init_from_file_with_params(os.fsencode(path), params)
         if not context:
@@ -119,7 +119,7 @@ class WhisperCpp:
         return self._read_states()
 
     def _open_window(self, samples: NDArray[np.float32], positions: int) -> None:
-        """Spectrogram of `samples`, and how many encoder positions the next encoding has: no other call sets that."""
+        """Compute the spectrogram and set how many encoder positions there are: no other call sets that."""
         params = self._library.full_params()
         params.set_int(N_THREADS, self._n_threads)
         params.set_int(DURATION_MS, STOP_BEFORE_ENCODING_MS)
@@ -143,7 +143,7 @@ class WhisperCpp:
         return states
 
     def _check(self) -> None:
-        """The loaded model must be the one that the manifest speaks of: its sizes are trusted from here on."""
+        """The loaded model must be the one of the manifest: its sizes are trusted from here on."""
         spec, cdll = self._spec, self._library.cdll
         found = tuple(
             getattr(cdll, f"whisper_model_{name}")(self._context)
@@ -209,7 +209,7 @@ log = NativeLog()
 
 
 def window(n_samples: int, spec: SpeechSpec) -> int:
-    """Encoder positions for a clip: as many as it needs when the model was trained so, all of them otherwise."""
+    """Encoder positions for a clip: as many as it needs when the model was trained so, otherwise all."""
     if not spec.trim_window:
         return spec.n_audio_ctx
     return min(spec.n_audio_ctx, max(MIN_POSITIONS, -(-n_samples // SAMPLES_PER_POSITION)))

@@ -1,15 +1,14 @@
 """whisper.cpp's C API by ctypes, from the library inside the pywhispercpp wheel.
 
-pywhispercpp's own binding of whisper_decode and whisper_get_logits handles one number at a time, and it has no
-whisper_full for a chosen window. Mirrored here: two structs, whose layout is checked against their known defaults at
-load (whisper.h of whisper.cpp 1.8.5).
+pywhispercpp's own binding of whisper_decode and whisper_get_logits handles one number at a time. Mirrored here
+are two structs, whose layout is checked against their known defaults at load (whisper.h of whisper.cpp 1.8.5).
 """
 
 from __future__ import annotations
 
 import ctypes
+import platform
 import struct
-import sys
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -109,7 +108,7 @@ def load_library() -> WhisperLibrary:
 
 def _library_path(extension: Path) -> Path:
     """dlsym searches the extension's dependencies on Linux and macOS; Windows needs the DLL itself."""
-    if sys.platform != "win32":
+    if platform.system() != "Windows":
         return extension
     folders = (extension.parent, extension.parent / "pywhispercpp.libs")
     found = [path for folder in folders for path in sorted(folder.glob("*whisper*.dll"))]

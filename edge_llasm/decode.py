@@ -1,0 +1,132 @@
+"""Bytes of a sound file -> samples: libsndfile first, then PyAV (m4a, webm, video), then the ffmpeg command."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tempfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_llasm.errors import AudioError, EngineError
+
+BLOCK = 1 << 20
+"""Frames read at a time: a header may promise more than there are, so nothing of its size is set aside"""
+FFMPEG_RATE = 16_000
+"""Hz, what ffmpeg is asked for"""
+FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,"
+    "mpegts,ogg,oga,rm,tak,tta,voc,w64,wav,wv"
+)
+"""Demuxers that may open a recording. Others read text as pictures, or fetch the files that a playlist names."""
+NOTHING_ELSE = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+
+Decoded = tuple[NDArray[np.float32], int]
+"""(n, n_channels) f32 of full scale 1, sample rate in Hz"""
+
+
+class Undecodable(Exception):
+    """This decoder cannot read it; another one may."""
+
+
+def decode(data: bytes, name: str) -> Decoded:
+    """Raises AudioError that names the file, EngineError without any decoder."""
+    reasons = []
+    for decoder in (_by_soundfile, _by_av, _by_ffmpeg):
+        try:
+            return decoder(data)
+        except Undecodable as error:
+            reasons.append(str(error))
+    reason = reasons[0].rstrip(".")
+    if len(data) < 64 or _is_text(data):
+        raise AudioError(f"{name} is not a recording ({reason}); give a sound file")
+    missing = reasons[1:] == [_NO_AV, _NO_FFMPEG]
+    hint = "for m4a, webm and video pip install 'edge-llasm[media]'" if missing else "convert it to wav"
+    raise AudioError(f"{name} cannot be decoded ({reason}); {hint}")
+
+
+_NO_AV = "PyAV is not installed"
+_NO_FFMPEG = "ffmpeg is not installed"
+
+
+def _is_text(data: bytes) -> bool:
+    head = data[:512]
+    return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
+
+
+def _by_soundfile(data: bytes) -> Decoded:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:
+        raise EngineError(
+            f"libsndfile cannot be loaded ({error}); install it: pip install soundfile"
+        ) from error
+    blocks: list[NDArray[np.float32]] = []
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            rate, channels = int(file.samplerate), int(file.channels)
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block)
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
+        raise Undecodable(getattr(error, "error_string", None) or str(error)) from error
+    return np.concatenate(blocks) if blocks else np.empty((0, channels), np.float32), rate
+
+
+def _by_av(data: bytes) -> Decoded:
+    try:
+        import av
+    except (ImportError, OSError) as error:
+        raise Undecodable(_NO_AV) from error
+    try:
+        with av.open(io.BytesIO(data), options=NOTHING_ELSE) as container:
+            if not container.streams.audio:
+                raise Undecodable("it holds no sound")
+            stream = container.streams.audio[0]
+            rate = int(stream.rate)
+            resampler = av.AudioResampler("flt", "mono", rate)
+            blocks = [
+                _planar(frame) for packet in container.decode(stream) for frame in resampler.resample(packet)
+            ]
+            blocks += [_planar(frame) for frame in resampler.resample(None)]
+    except (av.FFmpegError, ValueError, TypeError, IndexError) as error:
+        raise Undecodable(str(error)) from error
+    if not blocks:
+        raise Undecodable("it holds no sound")
+    return np.concatenate(blocks).reshape(-1, 1), rate
+
+
+def _planar(frame: Any) -> NDArray[np.float32]:
+    samples: NDArray[np.float32] = frame.to_ndarray()[0]
+    return samples
+
+
+def _by_ffmpeg(data: bytes) -> Decoded:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise Undecodable(_NO_FFMPEG)
+    # A file and not a pipe: m4a keeps its index at the end.
+    with tempfile.NamedTemporaryFile(prefix="edge-llasm-") as copy:
+        copy.write(data)
+        copy.flush()
+        command = [
+            program,
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-protocol_whitelist",
+            "file",
+            "-format_whitelist",
+            FORMATS,
+        ]
+        command += ["-i", f"file:{copy.name}", "-vn", "-f", "f32le", "-ac", "1", "-ar", str(FFMPEG_RATE), "-"]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False)
+        except OSError as error:
+            raise Undecodable(f"ffmpeg does not start ({error.strerror})") from error
+    if not done.stdout:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise Undecodable(lines[-1] if lines else "it holds no sound")
+    return np.frombuffer(done.stdout, "<f4").reshape(-1, 1), FFMPEG_RATE
