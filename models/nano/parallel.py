@@ -5,6 +5,7 @@ Two processes of one thread lose far less to other programs than two threads tha
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,10 +24,18 @@ def run(work: Callable[..., None], *arguments: Any, processes: int | None = None
 
 
 def _process(rank_: int, world: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank_, world_size=world)
     work(*arguments)
     dist.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # returns when it is gone, however it went
+        os._exit(1)
 
 
 def rank() -> int:

@@ -109,25 +109,30 @@ def load(folder: Path) -> list[Clip]:
     return clips
 
 
+def speak_all(folder: Path, count: int, seed: int = SEED) -> None:
+    """``count`` clips, a process for each shard: the synthesizers' own processes are its children."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = sentences(count, seed)
+    context = multiprocessing.get_context("spawn")
+    running: list[Any] = []
+    for index in range(-(-count // SHARD_CLIPS)):
+        if (folder / f"shard{index:04d}.json").exists():
+            continue
+        if len(running) >= (os.cpu_count() or 1):
+            running.pop(0).join()
+        shard = texts[index * SHARD_CLIPS : (index + 1) * SHARD_CLIPS]
+        running.append(context.Process(target=speak, args=(shard, folder, index)))
+        running[-1].start()
+    for process in running:
+        process.join()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, default=24_000)
-    parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    texts = sentences(options.clips, options.seed)
-    shards = [(texts[at : at + SHARD_CLIPS], options.folder, at // SHARD_CLIPS) for at in range(0, len(texts), SHARD_CLIPS)]
-    todo = [shard for shard in shards if not (options.folder / f"shard{shard[2]:04d}.json").exists()]
-    context = multiprocessing.get_context("spawn")
-    running: list[Any] = []
-    for shard in todo:  # a process per shard: the synthesizers' processes are its children
-        running.append(context.Process(target=speak, args=shard))
-        running[-1].start()
-        if len(running) >= (os.cpu_count() or 1):
-            running.pop(0).join()
-    for process in running:
-        process.join()
+    speak_all(options.folder, options.clips)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from models.nano.synthesize import Clip
 from models.nano.train_speech import SpeechModel, batches, collate, vary
 from models.nano.world.spoken import Exchange
 
-BATCH_TOKENS = 2_500  # in one process
+BATCH_TOKENS = 1_000  # in one process
 POOL = 384  # samples that are sorted by length together
 VERSIONS = 2  # variations of each clip
 RATES = {"text": 1.5e-3, "stage1": 4e-3, "stage2": 6e-4}  # peak learning rates
@@ -173,6 +173,15 @@ def dev_samples(writer: samples.Writer, clips: list[Clip]) -> dict[str, list[Sam
     return rows
 
 
+def text_dev_samples(writer: samples.Writer) -> dict[str, list[Sample]]:
+    """Held-out conversations as text pre-training shows them; the last answer counts."""
+    rng, stream, rows = Random(0), corpus.conversations(seed=synthesize.DEV_SEED, test=True), {}
+    for exchange in (next(stream) for _ in range(400)):
+        turns: list[Turn] = [([Heard(said)], answer) for said, answer in exchange.turns]
+        rows.setdefault(exchange.kind, []).append(writer.sample(turns, rng, learn_all=False))
+    return rows
+
+
 def train(folder: Path, stage: str, minutes: float) -> None:
     tokenizer_file = folder / "tokenizer.model"
     if parallel.rank() == 0 and not tokenizer_file.exists():
@@ -190,7 +199,7 @@ def train(folder: Path, stage: str, minutes: float) -> None:
     seed = 1000 * (1 + parallel.rank()) + len(stage)
     draw: Draw = TextSource(writer, seed) if stage == "text" else SpokenSource(writer, clips, seed, talk=stage == "stage2")
     states = np.load(folder / "speech_states.npy", mmap_mode="r") if clips else None
-    dev = dev_samples(writer, synthesize.load(folder / "dev")) if clips else {}
+    dev = dev_samples(writer, synthesize.load(folder / "dev")) if clips else text_dev_samples(writer)
     dev_states = np.load(folder / "dev_states.npy") if clips else None
     trained = list(model.adapter.parameters() if stage == "stage1" else model.parameters())
     for parameter in model.parameters():

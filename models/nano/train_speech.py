@@ -23,7 +23,8 @@ from models.nano import corpus, hearing, parallel, synthesize
 from models.nano.synthesize import POSITION_SECONDS, Clip
 from models.nano.world.spoken import language_of, tokens
 
-BATCH_FRAMES = 7_000  # mel frames in a batch of one process: about 30 clips
+BATCH_FRAMES = 2_800  # mel frames in a batch of one process: about 12 clips
+VARIED = 0.7  # share of the batches that are changed further
 UNKNOWN = -100
 FLOOR = -10.0  # log10 power of digital silence
 
@@ -98,7 +99,7 @@ def vary(mel: Tensor, generator: torch.Generator) -> Tensor:
     mel = mel + nn.functional.interpolate(knots, size=bins, mode="linear", align_corners=True)
     loud = mel.amax(dim=(1, 2), keepdim=True)
     shape = nn.functional.interpolate(torch.randn(batch, 1, 5, generator=generator) * 0.5, size=bins, mode="linear", align_corners=True)
-    floor = loud - uniform(1.5, 7.0, batch, 1, 1) + shape + torch.randn(mel.shape, generator=generator) * 0.2
+    floor = loud - uniform(2.5, 8.0, batch, 1, 1) + shape + torch.randn(mel.shape, generator=generator) * 0.2
     mel = torch.logaddexp(mel * math.log(10), floor * math.log(10)) / math.log(10)
     position, band = torch.arange(frames), torch.arange(bins)
     for _ in range(2):
@@ -196,7 +197,7 @@ def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: 
             for options in optimizer.param_groups:
                 options["lr"] = rate * min(1.0, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
             mel, labels, said, counts = collate(group, phoneme_index, word_index)
-            frame, ctc = loss(model, vary(mel, generator), labels, said, counts)
+            frame, ctc = loss(model, vary(mel, generator) if torch.rand((), generator=generator) < VARIED else mel, labels, said, counts)
             optimizer.zero_grad()
             (2.0 * frame + ctc).backward()
             parallel.average(model.parameters())
@@ -206,8 +207,8 @@ def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: 
             now = time.monotonic()
             spent, last = parallel.agree(spent + (now - last) / 60), now
             sums += (frame.item(), ctc.item(), len(group))
-            if step % 100 == 0 and parallel.rank() == 0:
-                frame_mean, ctc_mean, heard = sums / (100, 100, 1)
+            if step % 250 == 0 and parallel.rank() == 0:
+                frame_mean, ctc_mean, heard = sums / (250, 250, 1)
                 _write(log, f"{spent:6.1f} min  step {step}  epoch {epoch}  frame {frame_mean:.3f}  ctc {ctc_mean:.3f}  clips {heard:.0f} of {len(clips)}")
                 sums[:] = 0
             if parallel.agree(now - saved) > 420 or spent >= minutes:

@@ -1,0 +1,125 @@
+"""nano's table: the held-out recordings through the installed bundle and the command line.
+
+    python -m models.nano.evaluate            # prints the table
+    python -m models.nano.evaluate --details  # and every miss
+
+Transcripts are asked of ``edge-llasm transcribe``, answers of ``edge-llasm ask``, a process for each, as a user would; second turns,
+which need a chat, of ``Assistant``. Token error counts edits in English words and Chinese characters; an answer is right when it is
+the expected one after folding white space and punctuation.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge_llasm import Assistant
+from models.nano.world.spoken import tokens
+
+HELD_OUT = Path(__file__).with_name("heldout")
+ROWS = {"en": "English", "zh": "Chinese", "mixed": "mixed", "second turn": "second turns", "other synthesizer": "other synthesizer"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One held-out conversation's last turn."""
+
+    group: str
+    said: str
+    transcript: str
+    expected: str
+    answer: str
+
+    @property
+    def errors(self) -> int:
+        return distance(tokens(self.transcript), tokens(self.said))
+
+    @property
+    def right(self) -> bool:
+        return fold(self.answer) == fold(self.expected)
+
+
+def distance(heard: list[str], said: list[str]) -> int:
+    """Edits (insertions, deletions, substitutions) between two token lists."""
+    row = list(range(len(said) + 1))
+    for i, token in enumerate(heard, 1):
+        diagonal, row[0] = row[0], i
+        for j, wanted in enumerate(said, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (token != wanted))
+    return row[-1]
+
+
+def fold(text: str) -> str:
+    """Without white space and sentence punctuation; what distinguishes code and commands stays."""
+    return re.sub(r"[\s.,!?。，！？、;；]", "", text).lower()
+
+
+def command(*arguments: str) -> str:
+    """What ``edge-llasm`` prints; a failure is an answer too, a wrong one."""
+    done = subprocess.run([sys.executable, "-m", "edge_llasm", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else f"(exit status {done.returncode}: {done.stderr.strip()})"
+
+
+def single(row: dict[str, Any], model: str) -> Result:
+    turn = row["turns"][0]
+    audio = str(HELD_OUT / turn["audio"])
+    transcript = command("transcribe", audio, "--model", model)
+    return Result(row["group"], turn["said"], transcript, turn["answer"], command("ask", audio, "--model", model))
+
+
+def conversations(rows: Iterable[dict[str, Any]], model: str) -> list[Result]:
+    results = []
+    with Assistant.load(model) as assistant:
+        for row in rows:
+            assistant.reset()
+            answers = ["".join(chunk.text for chunk in assistant.reply(audio=HELD_OUT / turn["audio"])) for turn in row["turns"]]
+            last = row["turns"][-1]
+            transcript = "".join(chunk.text for chunk in assistant.transcribe(HELD_OUT / last["audio"]))
+            results.append(Result(row["group"], last["said"], transcript, last["answer"], answers[-1].strip()))
+    return results
+
+
+def evaluate(model: str, limit: int | None = None) -> list[Result]:
+    rows = [json.loads(line) for line in (HELD_OUT / "heldout.jsonl").read_text("utf-8").splitlines()][:limit]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda row: single(row, model), [row for row in rows if len(row["turns"]) == 1]))
+    return results + conversations([row for row in rows if len(row["turns"]) > 1], model)
+
+
+def table(results: list[Result]) -> str:
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        groups[result.group].append(result)
+    lines = ["| held-out speech | conversations | token error | right answers |", "|---|---:|---:|---:|"]
+    for group, title in ROWS.items():
+        if group in groups:
+            members = groups[group]
+            error = 100 * sum(result.errors for result in members) / sum(len(tokens(result.said)) for result in members)
+            right = 100 * sum(result.right for result in members) / len(members)
+            lines.append(f"| {title} | {len(members)} | {error:.1f} % | {right:.1f} % |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano", help="a bundle's name or folder")
+    parser.add_argument("--limit", type=int, help="only the first conversations")
+    parser.add_argument("--details", action="store_true", help="print every miss")
+    options = parser.parse_args()
+    results = evaluate(options.model, options.limit)
+    if options.details:
+        for result in (replace(result, answer=result.answer.replace("\n", "⏎")) for result in results):
+            if result.errors or not fold(result.answer).replace("⏎", "") == fold(result.expected):
+                print(f"{result.group}: {result.said!r} heard {result.transcript!r} answered {result.answer!r}")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
