@@ -13,7 +13,7 @@ import os
 import threading
 import unicodedata
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
 from edge_llasm.devices import Devices, choose_devices
-from edge_llasm.errors import Busy, EngineError
+from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
 from edge_llasm.sampling import Sampling
@@ -74,7 +74,7 @@ class Assistant:
         self._lock = threading.Lock()
         self._owner: int | None = None  # the thread that began the running turn
         self._closed = False
-        self._pieces: Generator[Piece, None, None] | None = None  # of the running turn
+        self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
 
     @classmethod
     def load(
@@ -131,7 +131,7 @@ class Assistant:
     ) -> Generator[Chunk, None, None]:
         """Answer what was said, what was typed, or both, in this order; the turn joins the history.
 
-        `audio` is a file, bytes, an open binary file, an array (n_samples,) f32 at 16 kHz, or a list of these.
+        `audio` is a file, bytes, an open binary file, an array (n_samples,) at 16 kHz, or a list of these.
         Nothing happens before the first chunk is asked for. An answer that is cut off (`cancel` is set, the
         generator is closed) stays in the history as far as it came; a turn without any answer does not.
         Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
@@ -142,16 +142,15 @@ class Assistant:
             raise ValueError("a question needs audio, text, or both")
         with self._alone(wait):
             meter = Meter(self._load_ms, _seconds(recordings))
-            spoken = tuple(
-                Spoken(tuple(self._hear(piece, meter) for piece in self._pieces_of(recording)))
-                for recording in recordings
-            )
-            user = (*spoken, *texts)
+            pieces = [self._pieces_of(recording) for recording in recordings]
+            self._check_room(sum(map(len, pieces)))
+            user = (*(self._listen(some, meter, cancel) for some in pieces), *texts)
             answer = ""
             try:
-                for chunk in self._answer([*self._history, Turn(user)], meter, options, cancel):
-                    answer += chunk.text
-                    yield chunk
+                with closing(self._answer([*self._history, Turn(user)], meter, options, cancel)) as chunks:
+                    for chunk in chunks:
+                        answer += chunk.text
+                        yield chunk
             finally:
                 if answer:
                     self._remember(Turn(user, answer))
@@ -180,17 +179,18 @@ class Assistant:
             for n, (i, piece) in enumerate(pieces, start=1):
                 gap = "\n" if i != line else " "
                 line = i
-                turn = Turn((Spoken((self._hear(piece, meter),)), self.bundle.transcribe))
-                for chunk in self._answer([turn], meter, options, cancel):
-                    text = chunk.text
-                    if gap and text.strip():
-                        text, gap = _joint(written, gap, text), ""
-                    written += text
-                    stopped = chunk.finish_reason == "cancelled"
-                    last = n == len(pieces) or stopped
-                    yield replace(chunk, text=text) if last else Chunk(text)
-                    if stopped:
-                        return
+                turn = Turn((self._listen([piece], meter, cancel), self.bundle.transcribe))
+                with closing(self._answer([turn], meter, options, cancel)) as chunks:
+                    for chunk in chunks:
+                        text = chunk.text
+                        if gap and text.strip():
+                            text, gap = _joint(written, gap, text), ""
+                        written += text
+                        stopped = chunk.finish_reason == "cancelled"
+                        last = n == len(pieces) or stopped
+                        yield replace(chunk, text=text) if last else Chunk(text)
+                        if stopped:
+                            return
 
     def close(self) -> None:
         """Free the engines; waits for a turn that runs on another thread. Closing twice is fine."""
@@ -229,15 +229,30 @@ class Assistant:
     def _pieces_of(self, recording: Samples) -> list[Samples]:
         return speech_pieces(recording, self.speech.window_seconds)
 
-    def _hear(self, piece: Samples, meter: Meter) -> Embeddings:
-        """(n_samples,) f32 within the window -> (n, n_embd) f32."""
-        embedded = self.speech.embed(piece)
-        meter.heard(embedded.speech_ms, embedded.adapter_ms)
-        return Embeddings(embedded.embeddings)
+    def _check_room(self, n_pieces: int) -> None:
+        """Refuse what cannot fit before minutes are spent on hearing it."""
+        speech = self.bundle.speech
+        most = self.llm.n_ctx // (speech.n_queries + 2)
+        if n_pieces > most:
+            raise PromptTooLong(
+                f"only {most * speech.window_seconds:.0f} s of speech fit the model's context: "
+                "ask something shorter, or transcribe it"
+            )
+
+    def _listen(self, pieces: Sequence[Samples], meter: Meter, cancel: threading.Event | None) -> Spoken:
+        """Pieces (n_samples,) f32 within the window -> one block (n, n_embd) f32 each."""
+        heard = []
+        for piece in pieces:
+            embedded = self.speech.embed(piece)
+            meter.heard(embedded.speech_ms, embedded.adapter_ms)
+            heard.append(Embeddings(embedded.embeddings))
+            if cancel is not None and cancel.is_set():
+                break  # the answer will be cancelled too, before its first token
+        return Spoken(tuple(heard))
 
     def _answer(
         self, turns: Sequence[Turn], meter: Meter, options: Sampling | None, cancel: threading.Event | None
-    ) -> Iterator[Chunk]:
+    ) -> Generator[Chunk, None, None]:
         """Answer the last of `turns`, which is unanswered."""
         bundle = self.bundle
         options = options or default_sampling(bundle)
@@ -251,22 +266,17 @@ class Assistant:
             n_ctx=self.llm.n_ctx,
             reserve=min(options.max_tokens, self.llm.n_ctx // 4),
         )
-        self._pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
-        for piece in self._pieces:
-            meter.wrote(piece.text)
-            if piece.finish_reason is not None:
-                meter.answered(
-                    prompt_tokens=piece.prompt_tokens,
-                    cached_tokens=piece.cached_tokens,
-                    generated_tokens=piece.n_tokens,
-                    prefill_ms=piece.prefill_ms,
-                    busy_ms=1000 * (perf_counter() - start - away),
-                )
-                yield Chunk(piece.text, piece.finish_reason, meter.timings())
-                return
-            left = perf_counter()
-            yield Chunk(piece.text)
-            away += perf_counter() - left
+        pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
+        with closing(pieces) as self._running:
+            for piece in pieces:
+                meter.wrote(piece.text)
+                if piece.finish_reason is not None:
+                    meter.answered(piece, 1000 * (perf_counter() - start - away))
+                    yield Chunk(piece.text, piece.finish_reason, meter.timings())
+                    return
+                left = perf_counter()
+                yield Chunk(piece.text)
+                away += perf_counter() - left
         raise EngineError("the assistant was closed while it answered: load it again")
 
     def _remember(self, turn: Turn) -> None:
@@ -276,8 +286,8 @@ class Assistant:
 
     def _free(self) -> None:
         self._closed = True
-        if self._pieces is not None:
-            self._pieces.close()
+        if self._running is not None:
+            self._running.close()
         self.speech.close()
         self.llm.close()
 

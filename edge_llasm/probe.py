@@ -1,6 +1,6 @@
 """What doctor tries in a process of its own, because a broken native library can take its process along.
 
-`python -m edge_llasm.probe NAME…` runs these probes and writes a JSON line for each: {"probe", "ok", "detail"}.
+`python -m edge_llasm.probe NAME…` writes a JSON line for each: {"probe", "ok", "detail"}.
 """
 
 import json
@@ -78,7 +78,7 @@ def answer(model: str) -> str:
     from edge_llasm.audio import SAMPLE_RATE
     from edge_llasm.sampling import Sampling
 
-    noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32) / 100
+    noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
     with Assistant.load(model) as assistant:
         assistant.speech.embed(noise)
         for _ in assistant.reply(text="hello", options=Sampling(max_tokens=2)):

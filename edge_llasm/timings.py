@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from time import perf_counter
 
+from edge_llasm.llm import Piece
+
 __all__ = ["Meter", "Timings"]
 
 
@@ -52,21 +54,13 @@ class Meter:
         if text and self._first is None:
             self._first = self._now()
 
-    def answered(
-        self,
-        *,
-        prompt_tokens: int,
-        cached_tokens: int,
-        generated_tokens: int,
-        prefill_ms: float,
-        busy_ms: float,
-    ) -> None:
+    def answered(self, last: Piece, busy_ms: float) -> None:
         """One prompt was answered; `busy_ms` is all the time in the language model, the prefill included."""
-        self._prompt_tokens += prompt_tokens
-        self._cached_tokens += cached_tokens
-        self._generated_tokens += generated_tokens
-        self._prefill_ms += prefill_ms
-        self._generation_ms += max(0.0, busy_ms - prefill_ms)
+        self._prompt_tokens += last.prompt_tokens
+        self._cached_tokens += last.cached_tokens
+        self._generated_tokens += last.n_tokens
+        self._prefill_ms += last.prefill_ms
+        self._generation_ms += max(0.0, busy_ms - last.prefill_ms)
 
     def timings(self) -> Timings:
         total = self._now()
@@ -81,10 +75,11 @@ class Meter:
             prompt_tokens=self._prompt_tokens,
             cached_tokens=self._cached_tokens,
             generated_tokens=self._generated_tokens,
-            tokens_per_second=1000 * self._generated_tokens / self._generation_ms
-            if self._generation_ms
-            else 0.0,
+            tokens_per_second=self._speed(),
         )
+
+    def _speed(self) -> float:
+        return 1000 * self._generated_tokens / self._generation_ms if self._generation_ms else 0.0
 
     def _now(self) -> float:
         return 1000 * (perf_counter() - self._start)

@@ -39,7 +39,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_version_is_the_one_in_pyproject() -> None:
     pyproject = Path(__file__).parent.parent / "pyproject.toml"
-    assert tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"] == edge_llasm.__version__
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    assert project["version"] == edge_llasm.__version__
 
 
 def test_version_is_printed_by_the_command_line() -> None:

@@ -1,3 +1,4 @@
+from edge_llasm.llm import Piece
 from edge_llasm.timings import Meter
 
 
@@ -6,7 +7,7 @@ def test_prompts_of_one_turn_add_up() -> None:
     meter.heard(speech_ms=5.0, adapter_ms=1.0)
     meter.heard(speech_ms=6.0, adapter_ms=2.0)
     for _ in range(2):
-        meter.answered(prompt_tokens=10, cached_tokens=4, generated_tokens=5, prefill_ms=20.0, busy_ms=70.0)
+        meter.answered(Piece("", 5, "stop", prompt_tokens=10, cached_tokens=4, prefill_ms=20.0), busy_ms=70.0)
     timings = meter.timings()
     assert (timings.load_ms, timings.audio_seconds) == (100.0, 2.0)
     assert (timings.speech_ms, timings.adapter_ms, timings.prefill_ms) == (11.0, 3.0, 40.0)

@@ -105,7 +105,8 @@ def test_the_same_seed_gives_the_same_answer(capsys: Captured) -> None:
 def test_max_tokens_bounds_the_answer_and_says_so(capsys: Captured) -> None:
     assert run(["ask", "--text", "hello", "--max-tokens", "3", *TINY]) == 0
     assert "--max-tokens" in capsys.readouterr().err
-    assert json.loads(shown(capsys, "ask", "--text", "hi", "--max-tokens", "3", "--json"))["generated_tokens"] == 3
+    result = json.loads(shown(capsys, "ask", "--text", "hi", "--max-tokens", "3", "--json"))
+    assert (result["generated_tokens"], result["finish_reason"]) == (3, "length")
 
 
 def test_a_recording_can_come_from_standard_input(
@@ -217,7 +218,8 @@ def test_native_logs_are_silent_unless_verbose(speech: Path) -> None:
 
 def test_chinese_is_printed_where_the_locale_has_no_chinese() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-m", "edge_llasm", "ask", "--text", "你好", "--temperature", "3", "--seed", "1", *TINY]
+    chinese = ["--text", "你好", "--temperature", "3", "--seed", "1"]
+    command = [sys.executable, "-m", "edge_llasm", "ask", *chinese, *TINY]
     plain = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert plain.stdout.isascii()
     as_json = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True)

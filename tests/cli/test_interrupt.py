@@ -76,7 +76,7 @@ def test_ctrl_c_while_loading_is_status_130_and_clears_the_progress_line(huge: P
     process = start("ask", "--text", "hello", "--model", huge, "--device", "cpu", stderr=stderr)
     os.close(stderr)
     written = b""
-    while "loading".encode() not in written:
+    while b"loading" not in written:
         written += os.read(terminal, 4096)
     interrupt(process)
     try:

@@ -26,7 +26,8 @@ def test_a_broken_model_is_named_on_standard_error_and_left_out(home: Path) -> N
     broken = home / "models" / "rotten"
     shutil.copytree(home / "models" / "tiny", broken)
     (broken / "bundle.toml").write_text("format = 1\nname = ")
-    shown = subprocess.run([sys.executable, "-m", "edge_llasm", "models"], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "edge_llasm", "models"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "rotten" not in shown.stdout
     assert "\ntiny " in shown.stdout
     assert shown.stderr.startswith("edge-llasm: left out: ")
