@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("edge_llasm", "convert", "scripts", "models")
-FOLDED = ("models/nano/",)
-"""Folders whose modules the tree need not list one by one"""
+FOLDED = ("models/nano/world/",)
+"""Folders that the tree shows in one line"""
 
 
 def blocks(language: str) -> list[str]:
