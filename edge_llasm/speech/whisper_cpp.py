@@ -40,6 +40,9 @@ STOP_BEFORE_ENCODING_MS = 100
 MAX_ENCODER_THREADS = 8
 DECODER_THREADS = 1
 """A step is small: threads that wait for each other dozens of times in it collapse on a busy machine"""
+SMALL_FILE = 64 << 20
+"""Bytes. Below, the encoder's steps are as small, and one thread encodes too: two of them, on a machine whose cores
+were busy, took minutes for what one did in a second."""
 
 
 class WhisperCpp:
@@ -77,7 +80,7 @@ class WhisperCpp:
         context = library.cdll.whisper_init_from_file_with_params(os.fsencode(path), params)
         if not context:
             raise EngineError(f"whisper.cpp cannot load {path} ({log.last()}); convert the model again")
-        engine = cls(library, context, spec, taken, n_threads or encoder_threads())
+        engine = cls(library, context, spec, taken, n_threads or encoder_threads(os.path.getsize(path)))
         try:
             engine._check()
         except BundleError:
@@ -215,7 +218,9 @@ def window(n_samples: int, spec: SpeechSpec) -> int:
     return min(spec.n_audio_ctx, max(MIN_POSITIONS, -(-n_samples // SAMPLES_PER_POSITION)))
 
 
-def encoder_threads() -> int:
-    """About the number of physical cores that this process may use."""
+def encoder_threads(size: int) -> int:
+    """One for a small file (`size`, bytes), else about the number of physical cores that this process may use."""
+    if size < SMALL_FILE:
+        return 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(MAX_ENCODER_THREADS, usable if usable <= 2 else (usable + 1) // 2)
