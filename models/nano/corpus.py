@@ -71,5 +71,9 @@ def word_salad(rng: Random, words: list[str], frequency: Callable[[str], float])
 
 
 def as_json(exchange: Exchange) -> dict[str, Any]:
-    turns = [{"from": who, "value": value} for turn in exchange.turns for who, value in zip(("human", "gpt"), turn, strict=True)]
+    turns = [
+        {"from": who, "value": value}
+        for turn in exchange.turns
+        for who, value in zip(("human", "gpt"), turn, strict=True)
+    ]
     return {"kind": exchange.kind, "language": exchange.language, "conversations": turns}

@@ -36,7 +36,9 @@ def distort(samples: Samples, strength: Strength, rng: Random) -> tuple[Samples,
         speed = rng.uniform(1.0 - strength.warp, 1.0 + strength.warp)
         samples = soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE * speed).astype(np.float32)
     lead, tail = rng.uniform(0.03, 0.35), rng.uniform(0.05, 0.35)
-    clip = np.pad(samples / max(1e-4, float(np.abs(samples).max())), (int(lead * SAMPLE_RATE), int(tail * SAMPLE_RATE)))
+    clip = np.pad(
+        samples / max(1e-4, float(np.abs(samples).max())), (int(lead * SAMPLE_RATE), int(tail * SAMPLE_RATE))
+    )
     if rng.random() < strength.often:
         clip = _room(clip, rng.uniform(*strength.rt60_s), noise)
     if rng.random() < strength.often * 1.5:
@@ -58,13 +60,17 @@ def add_noise(clip: Samples, snr_db: float, slope: float, noise: np.random.Gener
     spectrum /= np.maximum(1.0, np.arange(len(spectrum)) * SAMPLE_RATE / length / 50.0) ** (slope / 2.0)
     sound = irfft(spectrum, length)[: len(clip)]
     power = float(np.mean(clip**2)) or 1e-8
-    return np.asarray(clip + sound * np.sqrt(power / np.mean(sound**2) * 10 ** (-snr_db / 10.0)), dtype=np.float32)
+    return np.asarray(
+        clip + sound * np.sqrt(power / np.mean(sound**2) * 10 ** (-snr_db / 10.0)), dtype=np.float32
+    )
 
 
 def _room(clip: Samples, rt60_s: float, noise: np.random.Generator) -> Samples:
     """Convolved with exponentially decaying noise behind a direct sound."""
     length = int(rt60_s * SAMPLE_RATE)
-    response = noise.standard_normal(length) * 10 ** (-3.0 * np.arange(length) / length) * noise.uniform(0.02, 0.08)
+    response = (
+        noise.standard_normal(length) * 10 ** (-3.0 * np.arange(length) / length) * noise.uniform(0.02, 0.08)
+    )
     response[: int(0.002 * SAMPLE_RATE)] = 0.0
     response[0] = 1.0
     return np.asarray(fftconvolve(clip, response)[: len(clip)], dtype=np.float32)
@@ -80,7 +86,9 @@ def _filter(clip: Samples, rng: Random) -> Samples:
         decibel -= 40.0 * np.clip((hz - rng.uniform(3200, 7500)) / 600.0, 0.0, 1.0)
     if rng.random() < 0.4:
         decibel -= 40.0 * np.clip((rng.uniform(80, 320) - hz) / 100.0, 0.0, 1.0)
-    return np.asarray(irfft(rfft(clip, length) * 10 ** (decibel / 20.0), length)[: len(clip)], dtype=np.float32)
+    return np.asarray(
+        irfft(rfft(clip, length) * 10 ** (decibel / 20.0), length)[: len(clip)], dtype=np.float32
+    )
 
 
 def _companded(clip: Samples) -> Samples:

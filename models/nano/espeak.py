@@ -18,7 +18,9 @@ RATE, PITCH, RANGE = 1, 3, 4  # espeak_PARAMETER
 UTF8 = 1
 EVENT_END, EVENT_PHONEME = 0, 7  # espeak_EVENT_TYPE
 
-Said = tuple[NDArray[np.int16], int, list[tuple[float, str]]]  # samples, sample rate in Hz, (start in s, phoneme)
+Said = tuple[
+    NDArray[np.int16], int, list[tuple[float, str]]
+]  # samples, sample rate in Hz, (start in s, phoneme)
 
 
 class _Event(ctypes.Structure):
@@ -45,7 +47,9 @@ def _serve(requests: Connection) -> None:
             if events[i].type == EVENT_END:
                 break
             if events[i].type == EVENT_PHONEME:
-                phonemes.append((events[i].audio_position / 1000.0, events[i].name.decode("utf-8", "replace")))
+                phonemes.append(
+                    (events[i].audio_position / 1000.0, events[i].name.decode("utf-8", "replace"))
+                )
         return 0
 
     library.espeak_SetSynthCallback(collect)

@@ -24,7 +24,13 @@ from edge_llasm import Assistant
 from models.nano.world.spoken import tokens
 
 HELD_OUT = Path(__file__).with_name("heldout")
-ROWS = {"en": "English", "zh": "Chinese", "mixed": "mixed", "second turn": "second turns", "other synthesizer": "other synthesizer"}
+ROWS = {
+    "en": "English",
+    "zh": "Chinese",
+    "mixed": "mixed",
+    "second turn": "second turns",
+    "other synthesizer": "other synthesizer",
+}
 
 
 @dataclass(frozen=True)
@@ -63,15 +69,23 @@ def fold(text: str) -> str:
 
 def command(*arguments: str) -> str:
     """What ``edge-llasm`` prints; a failure is an answer too, a wrong one."""
-    done = subprocess.run([sys.executable, "-m", "edge_llasm", *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else f"(exit status {done.returncode}: {done.stderr.strip()})"
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_llasm", *arguments], capture_output=True, text=True, check=False
+    )
+    return (
+        done.stdout.strip()
+        if done.returncode == 0
+        else f"(exit status {done.returncode}: {done.stderr.strip()})"
+    )
 
 
 def single(row: dict[str, Any], model: str) -> Result:
     turn = row["turns"][0]
     audio = str(HELD_OUT / turn["audio"])
     transcript = command("transcribe", audio, "--model", model)
-    return Result(row["group"], turn["said"], transcript, turn["answer"], command("ask", audio, "--model", model))
+    return Result(
+        row["group"], turn["said"], transcript, turn["answer"], command("ask", audio, "--model", model)
+    )
 
 
 def conversations(rows: Iterable[dict[str, Any]], model: str) -> list[Result]:
@@ -79,17 +93,24 @@ def conversations(rows: Iterable[dict[str, Any]], model: str) -> list[Result]:
     with Assistant.load(model) as assistant:
         for row in rows:
             assistant.reset()
-            answers = ["".join(chunk.text for chunk in assistant.reply(audio=HELD_OUT / turn["audio"])) for turn in row["turns"]]
+            answers = [
+                "".join(chunk.text for chunk in assistant.reply(audio=HELD_OUT / turn["audio"]))
+                for turn in row["turns"]
+            ]
             last = row["turns"][-1]
             transcript = "".join(chunk.text for chunk in assistant.transcribe(HELD_OUT / last["audio"]))
-            results.append(Result(row["group"], last["said"], transcript, last["answer"], answers[-1].strip()))
+            results.append(
+                Result(row["group"], last["said"], transcript, last["answer"], answers[-1].strip())
+            )
     return results
 
 
 def evaluate(model: str, limit: int | None = None) -> list[Result]:
     rows = [json.loads(line) for line in (HELD_OUT / "heldout.jsonl").read_text("utf-8").splitlines()][:limit]
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda row: single(row, model), [row for row in rows if len(row["turns"]) == 1]))
+        results = list(
+            pool.map(lambda row: single(row, model), [row for row in rows if len(row["turns"]) == 1])
+        )
     return results + conversations([row for row in rows if len(row["turns"]) > 1], model)
 
 
@@ -101,14 +122,20 @@ def table(results: list[Result]) -> str:
     for group, title in ROWS.items():
         if group in groups:
             members = groups[group]
-            error = 100 * sum(result.errors for result in members) / sum(len(tokens(result.said)) for result in members)
+            error = (
+                100
+                * sum(result.errors for result in members)
+                / sum(len(tokens(result.said)) for result in members)
+            )
             right = 100 * sum(result.right for result in members) / len(members)
             lines.append(f"| {title} | {len(members)} | {error:.1f} % | {right:.1f} % |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="nano", help="a bundle's name or folder")
     parser.add_argument("--limit", type=int, help="only the first conversations")
     parser.add_argument("--details", action="store_true", help="print every miss")
@@ -116,8 +143,10 @@ def main() -> None:
     results = evaluate(options.model, options.limit)
     if options.details:
         for result in (replace(result, answer=result.answer.replace("\n", "⏎")) for result in results):
-            if result.errors or not fold(result.answer).replace("⏎", "") == fold(result.expected):
-                print(f"{result.group}: {result.said!r} heard {result.transcript!r} answered {result.answer!r}")
+            if result.errors or fold(result.answer).replace("⏎", "") != fold(result.expected):
+                print(
+                    f"{result.group}: {result.said!r} heard {result.transcript!r} answered {result.answer!r}"
+                )
     print(table(results))
 
 

@@ -24,6 +24,9 @@ def new_whisper(d_model: int, heads: int, encoder_layers: int, decoder_layers: i
         suppress_tokens=None, begin_suppress_tokens=None, attn_implementation="eager",
     )  # fmt: skip
     whisper = WhisperModel(config)
+    for module in whisper.modules():  # transformers' own 0.02 drowns a small model's signal in its position embeddings
+        if isinstance(module, nn.Linear | nn.Conv1d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
     # Queries differ by position only, so positions must not start out nearly alike.
     nn.init.normal_(whisper.decoder.embed_positions.weight, std=0.3)
     return whisper
@@ -43,7 +46,9 @@ def encode(whisper: WhisperModel, mel: Tensor) -> Tensor:
 def read(whisper: WhisperModel, encoded: Tensor) -> Tensor:
     """``(batch, n, d)`` -> the states of the queries ``(batch, N_QUERIES, d)``, as LLaSM reads Whisper."""
     queries = torch.full((len(encoded), N_QUERIES), START, dtype=torch.long)
-    return whisper.decoder(input_ids=queries, encoder_hidden_states=encoded, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+    return whisper.decoder(
+        input_ids=queries, encoder_hidden_states=encoded, use_cache=False
+    ).last_hidden_state  # type: ignore[no-any-return]
 
 
 def normalize(log_power: Tensor) -> Tensor:

@@ -57,18 +57,27 @@ def build(folder: Path) -> None:
             samples, _, _ = distort.distort(speech.samples, distort.HELD_OUT, rng)
             name = f"{clips + len(turns):03d}.ogg"
             soundfile.write(folder / name, samples, SAMPLE_RATE, format="OGG", subtype="OPUS")
-            turns.append({"audio": name, "voice": f"{voice.engine} {voice.name}", "said": said, "answer": answer})
+            turns.append(
+                {"audio": name, "voice": f"{voice.engine} {voice.name}", "said": said, "answer": answer}
+            )
         else:
             seen.add(key)
             counts[group] += 1
             clips += len(turns)
-            lines.append(json.dumps({"group": group, "kind": exchange.kind, "language": exchange.language, "turns": turns}, ensure_ascii=False))
+            lines.append(
+                json.dumps(
+                    {"group": group, "kind": exchange.kind, "language": exchange.language, "turns": turns},
+                    ensure_ascii=False,
+                )
+            )
     speakers.close()
     (folder / "heldout.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     build(parser.parse_args().folder)
 

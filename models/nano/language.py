@@ -29,7 +29,12 @@ def train_tokenizer(file: Path) -> None:
     """A byte-fallback BPE in which every word that is said in this world is one piece."""
     rng, stream = Random(5), corpus.conversations(seed=5)
     lines = ["[INST] hello [/INST] "] * 5_000 + [word for word in corpus.vocabulary() for _ in range(800)]
-    lines += [f"({name})" for noun in coding.NOUNS + coding.VERBS for name in (noun, noun.capitalize()) for _ in range(300)]
+    lines += [
+        f"({name})"
+        for noun in coding.NOUNS + coding.VERBS
+        for name in (noun, noun.capitalize())
+        for _ in range(300)
+    ]
     for _ in range(40_000):
         for said, answer in next(stream).turns:
             lines += [said, typed(rng, said), *answer.split("\n")]
@@ -54,7 +59,9 @@ def token_ids(tokenizer: sentencepiece.SentencePieceProcessor) -> TokenIds:
     return TokenIds(bos=1, eos=2, au_patch=n, au_start=n + 1, au_end=n + 2)
 
 
-def new_llama(n_vocab: int, hidden: int = 256, layers: int = 5, heads: int = 4, ffn: int = 640) -> LlamaForCausalLM:
+def new_llama(
+    n_vocab: int, hidden: int = 256, layers: int = 5, heads: int = 4, ffn: int = 640
+) -> LlamaForCausalLM:
     config = LlamaConfig(
         vocab_size=n_vocab, hidden_size=hidden, intermediate_size=ffn, num_hidden_layers=layers, num_attention_heads=heads,
         num_key_value_heads=heads, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2,
@@ -82,11 +89,19 @@ def save_checkpoint(model: Llasm, tokenizer_file: Path, folder: Path, version: s
     shard = "pytorch_model-00001-of-00001.bin"
     torch.save(tensors, folder / shard)
     size = sum(tensor.numel() * 2 for tensor in tensors.values())
-    _write(folder / "pytorch_model.bin.index.json", {"metadata": {"total_size": size}, "weight_map": dict.fromkeys(tensors, shard)})
+    _write(
+        folder / "pytorch_model.bin.index.json",
+        {"metadata": {"total_size": size}, "weight_map": dict.fromkeys(tensors, shard)},
+    )
     (folder / "tokenizer.model").write_bytes(tokenizer_file.read_bytes())
     ids = token_ids(load_tokenizer(tokenizer_file))
-    _write(folder / "added_tokens.json", {"<au_patch>": ids.au_patch, "<au_start>": ids.au_start, "<au_end>": ids.au_end})
-    _write(folder / "special_tokens_map.json", {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})
+    _write(
+        folder / "added_tokens.json",
+        {"<au_patch>": ids.au_patch, "<au_start>": ids.au_start, "<au_end>": ids.au_end},
+    )
+    _write(
+        folder / "special_tokens_map.json", {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    )
     _write(folder / "tokenizer_config.json", {
         "tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
         "add_bos_token": True, "add_eos_token": False, "legacy": True, "model_max_length": CONTEXT,

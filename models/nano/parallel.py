@@ -16,14 +16,20 @@ from torch import Tensor, multiprocessing, nn
 
 def run(work: Callable[..., None], *arguments: Any, processes: int | None = None) -> None:
     """Call ``work(*arguments)`` in a process for each core; ``rank()`` tells them apart. An error in one ends all."""
-    world = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else processes or os.cpu_count() or 1
+    world = (
+        processes or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else processes or os.cpu_count() or 1
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(_process, (world, port, work, arguments), nprocs=world)  # type: ignore[no-untyped-call]
 
 
-def _process(rank_: int, world: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _process(
+    rank_: int, world: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank_, world_size=world)

@@ -56,18 +56,35 @@ def make(folder: Path, scale: Scale) -> Path:
     bundle = folder / "nano"
     if bundle.exists():
         shutil.rmtree(bundle)
-    status = convert([str(folder / "llasm"), "--whisper", str(folder / "whisper"), str(bundle), "--llm-type", "Q8_0", "--speech-type", "q8_0"])
+    status = convert(
+        [
+            str(folder / "llasm"),
+            "--whisper",
+            str(folder / "whisper"),
+            str(bundle),
+            "--llm-type",
+            "Q8_0",
+            "--speech-type",
+            "q8_0",
+        ]
+    )
     if status:
         sys.exit(status)
     return bundle
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where data, checkpoints and logs go")
     parser.add_argument("--smoke", action="store_true", help="a size that runs in minutes")
-    parser.add_argument("--install", type=Path, metavar="DIR", help="then copy the bundle there, e.g. models/nano")
+    parser.add_argument(
+        "--install", type=Path, metavar="DIR", help="then copy the bundle there, e.g. models/nano"
+    )
     options = parser.parse_args()
+    if not options.smoke and not shutil.which("flite"):
+        parser.error("flite is missing, half of the English voices: apt install flite")
     scale = SMOKE if options.smoke else FULL
     bundle = make(options.folder, scale)
     # 8. Evaluate the shipped files, through the command line.

@@ -18,7 +18,9 @@ from models.nano.world.spoken import Exchange, language_of, number_en, number_zh
 Tokenize = Callable[[str], list[int]]
 IGNORED = -100
 _NUMBERS = {number_en(n): str(n) for n in range(101)} | {number_zh(n): str(n) for n in range(101)}
-_NUMBER = re.compile("|".join(sorted((rf"\b{said}\b" if said.isascii() else said for said in _NUMBERS), key=len, reverse=True)))
+_NUMBER = re.compile(
+    "|".join(sorted((rf"\b{said}\b" if said.isascii() else said for said in _NUMBERS), key=len, reverse=True))
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,11 @@ class Writer:
                 if isinstance(part, Heard):
                     if part.clip is not None:
                         clips.append((len(ids) + 1, part.clip))
-                    slot = self._scattered(part.text, rng) if part.clip is None else [self._special.au_patch] * N_QUERIES
+                    slot = (
+                        self._scattered(part.text, rng)
+                        if part.clip is None
+                        else [self._special.au_patch] * N_QUERIES
+                    )
                     ids += [self._special.au_start, *slot, self._special.au_end]
                 else:
                     before = "\n" if i > 0 else ""
@@ -74,7 +80,9 @@ class Writer:
         pieces = [self._tokenize(token) for token in tokens(text)]
         said = [piece for word in pieces if rng.random() > 0.01 for piece in word if word][:N_QUERIES]
         slot = [self._special.au_patch] * N_QUERIES
-        for position, piece in zip(sorted(rng.sample(range(min(N_QUERIES, 8 + 3 * len(said))), len(said))), said, strict=True):
+        for position, piece in zip(
+            sorted(rng.sample(range(min(N_QUERIES, 8 + 3 * len(said))), len(said))), said, strict=True
+        ):
             slot[position] = piece
         return slot
 
@@ -91,7 +99,11 @@ def typed(rng: Random, text: str) -> str:
 
 def instruction(rng: Random, text: str) -> str:
     """A request to transcribe, in the language of the speech, or the one that the bundle uses for any."""
-    return corpus.TRANSCRIBE if rng.random() < 0.5 else rng.choice(corpus.TRANSCRIBE_BY_LANGUAGE[language_of(text)])
+    return (
+        corpus.TRANSCRIBE
+        if rng.random() < 0.5
+        else rng.choice(corpus.TRANSCRIBE_BY_LANGUAGE[language_of(text)])
+    )
 
 
 def transcription(heard: Heard, rng: Random) -> Turn:
@@ -102,4 +114,7 @@ def transcription(heard: Heard, rng: Random) -> Turn:
 
 def text_turns(exchange: Exchange, rng: Random) -> list[Turn]:
     """Each question typed, or as speech that is still only words."""
-    return [([typed(rng, said) if rng.random() < 0.35 else Heard(said)], answer) for said, answer in exchange.turns]
+    return [
+        ([typed(rng, said) if rng.random() < 0.35 else Heard(said)], answer)
+        for said, answer in exchange.turns
+    ]

@@ -1,6 +1,6 @@
 """The spoken corpus: sentences -> voices -> distorted clips -> log-mel features with frame labels, in resumable shards.
 
-    python -m models.nano.synthesize WORK_DIR/speech --clips 24000
+python -m models.nano.synthesize WORK_DIR/speech --clips 24000
 """
 
 import argparse
@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from edge_llasm.speech.mel import HOP, MEL_PER_POSITION, SAMPLE_RATE, log_mel_power
 from models.nano import corpus, distort
-from models.nano.voices import FESTIVAL_HELD_OUT, Speakers, Voice, held_out_voice, speakable_by, training_voice
+from models.nano.voices import (
+    FESTIVAL_HELD_OUT,
+    Speakers,
+    Voice,
+    held_out_voice,
+    speakable_by,
+    training_voice,
+)
 from models.nano.world.spoken import language_of, tokens
 
 SHARD_CLIPS = 500
@@ -65,12 +72,21 @@ def speak(texts: list[str], folder: Path, index: int, *, dev: bool = False) -> N
         speech = speakers.say(text, voice) if speakable_by(voice, text) else None
         if speech is None:
             continue
-        samples, lead, speed = distort.distort(speech.samples, distort.HELD_OUT if dev else distort.TRAINING, rng)
+        samples, lead, speed = distort.distort(
+            speech.samples, distort.HELD_OUT if dev else distort.TRAINING, rng
+        )
         if len(samples) > MAX_SECONDS * SAMPLE_RATE:
             continue
         mels.append(log_mel_power(samples).T.astype(np.float16))
         phonemes = [(round(lead + start * speed, 3), label(name)) for start, name in speech.phonemes]
-        rows.append({"text": text, "frames": len(mels[-1]), "phonemes": phonemes, "voice": f"{voice.engine} {voice.name}"})
+        rows.append(
+            {
+                "text": text,
+                "frames": len(mels[-1]),
+                "phonemes": phonemes,
+                "voice": f"{voice.engine} {voice.name}",
+            }
+        )
     speakers.close()
     np.save(folder / f"shard{index:04d}.npy", np.concatenate(mels))
     temporary = folder / f"shard{index:04d}.tmp"
@@ -104,7 +120,14 @@ def load(folder: Path) -> list[Clip]:
     for description in sorted(folder.glob("shard*.json")):
         mel, at = np.load(description.with_suffix(".npy"), mmap_mode="r"), 0
         for row in json.loads(description.read_text("utf-8")):
-            clips.append(Clip(row["text"], mel[at : at + row["frames"]], [(t, p) for t, p in row["phonemes"]], row["voice"]))
+            clips.append(
+                Clip(
+                    row["text"],
+                    mel[at : at + row["frames"]],
+                    [(t, p) for t, p in row["phonemes"]],
+                    row["voice"],
+                )
+            )
             at += row["frames"]
     return clips
 
@@ -128,7 +151,9 @@ def speak_all(folder: Path, count: int, seed: int = SEED) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, default=24_000)
     options = parser.parse_args()

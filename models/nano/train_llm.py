@@ -44,7 +44,9 @@ class TextSource:
     def __call__(self, rng: Random) -> Sample:
         exchange = next(self._stream)
         if rng.random() < 0.2:
-            return self._writer.sample([samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng)
+            return self._writer.sample(
+                [samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng
+            )
         turns: list[Turn] = []
         while rng.random() < 0.12 and len(turns) < 6:  # talk before that has nothing to do with it
             turns += samples.text_turns(next(self._stream), rng)
@@ -73,7 +75,9 @@ class SpokenSource:
 
     def __call__(self, rng: Random) -> Sample:
         if not self._talk or rng.random() < 0.22:
-            return self._writer.sample([samples.transcription(self._heard(rng.choice(self._texts), rng), rng)], rng)
+            return self._writer.sample(
+                [samples.transcription(self._heard(rng.choice(self._texts), rng), rng)], rng
+            )
         if rng.random() < 0.1:
             return self._text(rng)
         turns = self._turns(rng)
@@ -99,10 +103,15 @@ def groups(draw: Draw, rng: Random) -> Iterator[list[Sample]]:
         yield from cut
 
 
-def forward(model: language.Llasm, group: list[Sample], states: NDArray[np.float16] | None) -> tuple[Tensor, Tensor, Tensor]:
+def forward(
+    model: language.Llasm, group: list[Sample], states: NDArray[np.float16] | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Logits at the targets ``(n, n_vocab)``, the targets ``(n,)``, and the sample that each belongs to ``(n,)``."""
     longest = max(len(sample.ids) for sample in group)
-    ids, labels = torch.zeros(len(group), longest, dtype=torch.long), torch.full((len(group), longest), IGNORED)
+    ids, labels = (
+        torch.zeros(len(group), longest, dtype=torch.long),
+        torch.full((len(group), longest), IGNORED),
+    )
     for row, sample in enumerate(group):
         ids[row, : len(sample.ids)] = torch.tensor(sample.ids)
         labels[row, : len(sample.labels)] = torch.tensor(sample.labels)
@@ -110,8 +119,12 @@ def forward(model: language.Llasm, group: list[Sample], states: NDArray[np.float
     places = [(row, at, clip) for row, sample in enumerate(group) for at, clip in sample.clips]
     with torch.autocast("cpu", torch.bfloat16):
         if places and states is not None:
-            heard = model.adapter(torch.from_numpy(states[[clip for _, _, clip in places]].astype(np.float32)))
-            index = torch.tensor([[row * longest + at + i for i in range(hearing.N_QUERIES)] for row, at, _ in places])
+            heard = model.adapter(
+                torch.from_numpy(states[[clip for _, _, clip in places]].astype(np.float32))
+            )
+            index = torch.tensor(
+                [[row * longest + at + i for i in range(hearing.N_QUERIES)] for row, at, _ in places]
+            )
             flat = embedded.flatten(0, 1).index_copy(0, index.flatten(), heard.float().flatten(0, 1))
             embedded = flat.view_as(embedded)
         hidden = model.llama.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
@@ -151,7 +164,9 @@ def compute_states(folder: Path) -> None:
                 with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                     normalized = hearing.normalize(varied).transpose(1, 2)
                     states = hearing.read(model.whisper, hearing.encode(model.whisper, normalized))
-                out[[where[id(clip)] * versions + version for clip in group]] = states.float().numpy().astype(np.float16)
+                out[[where[id(clip)] * versions + version for clip in group]] = (
+                    states.float().numpy().astype(np.float16)
+                )
         out.flush()
         parallel.agree(0.0)
 
@@ -167,8 +182,14 @@ def dev_samples(writer: samples.Writer, clips: list[Clip]) -> dict[str, list[Sam
     for way in ("answers", "transcripts"):
         for i, clip in enumerate(clips):
             heard = Heard(clip.text, i)
-            turn: Turn = ([heard], answers[clip.text]) if way == "answers" else ([heard, corpus.TRANSCRIBE], clip.text)
-            kind = "other synthesizer" if clip.voice.startswith("festival") else Exchange("", ((clip.text, ""),)).language
+            turn: Turn = (
+                ([heard], answers[clip.text]) if way == "answers" else ([heard, corpus.TRANSCRIBE], clip.text)
+            )
+            kind = (
+                "other synthesizer"
+                if clip.voice.startswith("festival")
+                else Exchange("", ((clip.text, ""),)).language
+            )
             rows.setdefault(f"{way} {kind}", []).append(writer.sample([turn], rng))
     return rows
 
@@ -197,7 +218,11 @@ def train(folder: Path, stage: str, minutes: float) -> None:
     if before:
         model.load_state_dict(torch.load(folder / f"{before}.pt", weights_only=True)["model"])
     seed = 1000 * (1 + parallel.rank()) + len(stage)
-    draw: Draw = TextSource(writer, seed) if stage == "text" else SpokenSource(writer, clips, seed, talk=stage == "stage2")
+    draw: Draw = (
+        TextSource(writer, seed)
+        if stage == "text"
+        else SpokenSource(writer, clips, seed, talk=stage == "stage2")
+    )
     states = np.load(folder / "speech_states.npy", mmap_mode="r") if clips else None
     dev = dev_samples(writer, synthesize.load(folder / "dev")) if clips else text_dev_samples(writer)
     dev_states = np.load(folder / "dev_states.npy") if clips else None
@@ -216,7 +241,11 @@ def train(folder: Path, stage: str, minutes: float) -> None:
     stream = groups(draw, rng)
     while spent < minutes:
         for options in optimizer.param_groups:
-            options["lr"] = RATES[stage] * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
+            options["lr"] = (
+                RATES[stage]
+                * min(1.0, (step + 1) / 200)
+                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
+            )
         group = next(stream)
         logits, labels, _ = forward(model, group, states)
         loss = nn.functional.cross_entropy(logits, labels)
@@ -233,7 +262,15 @@ def train(folder: Path, stage: str, minutes: float) -> None:
             loss_sum = 0.0
         if parallel.agree(now - stored) > 240 or spent >= minutes:
             if parallel.rank() == 0:
-                _save(file, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step})
+                _save(
+                    file,
+                    {
+                        "model": model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "spent": spent,
+                        "step": step,
+                    },
+                )
                 right = {key: round(100 * sum(exact(model, rows[i : i + 16], dev_states) for i in range(0, len(rows), 16)) / len(rows), 1)
                          for key, rows in dev.items()}  # fmt: skip
                 _write(log, f"{spent:6.1f} min  exact {json.dumps(right)}")
@@ -259,7 +296,9 @@ def _write(log: Path, line: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("stage", choices=("text", "states", "stage1", "stage2"))
     parser.add_argument("--minutes", type=float, default=20.0)

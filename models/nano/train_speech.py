@@ -24,7 +24,7 @@ from models.nano.synthesize import POSITION_SECONDS, Clip
 from models.nano.world.spoken import language_of, tokens
 
 BATCH_FRAMES = 2_800  # mel frames in a batch of one process: about 12 clips
-VARIED = 0.7  # share of the batches that are changed further
+VARIED = 0.7  # share of the batches that are changed further, from the middle of the training on
 UNKNOWN = -100
 FLOOR = -10.0  # log10 power of digital silence
 
@@ -32,7 +32,15 @@ FLOOR = -10.0  # log10 power of digital silence
 class SpeechModel(nn.Module):
     """Whisper and the two heads that only training needs."""
 
-    def __init__(self, d_model: int, heads: int, encoder_layers: int, decoder_layers: int, phonemes: list[str], words: list[str]) -> None:
+    def __init__(
+        self,
+        d_model: int,
+        heads: int,
+        encoder_layers: int,
+        decoder_layers: int,
+        phonemes: list[str],
+        words: list[str],
+    ) -> None:
         super().__init__()
         self.shape = (d_model, heads, encoder_layers, decoder_layers)
         self.phonemes, self.words = phonemes, words
@@ -61,7 +69,9 @@ def frame_labels(clip: Clip, index: dict[str, int], positions: int) -> list[int]
     return labels
 
 
-def collate(clips: list[Clip], phonemes: dict[str, int], words: dict[str, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def collate(
+    clips: list[Clip], phonemes: dict[str, int], words: dict[str, int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Log-power ``(batch, n_frames, 80)``, frame labels ``(batch, n_frames / 2)``, word ids in a row, their counts."""
     frames = max(len(clip.mel) for clip in clips)
     frames += frames % 2
@@ -98,7 +108,9 @@ def vary(mel: Tensor, generator: torch.Generator) -> Tensor:
     knots = torch.randn(batch, 1, 6, generator=generator) * 0.25  # decades
     mel = mel + nn.functional.interpolate(knots, size=bins, mode="linear", align_corners=True)
     loud = mel.amax(dim=(1, 2), keepdim=True)
-    shape = nn.functional.interpolate(torch.randn(batch, 1, 5, generator=generator) * 0.5, size=bins, mode="linear", align_corners=True)
+    shape = nn.functional.interpolate(
+        torch.randn(batch, 1, 5, generator=generator) * 0.5, size=bins, mode="linear", align_corners=True
+    )
     floor = loud - uniform(2.5, 8.0, batch, 1, 1) + shape + torch.randn(mel.shape, generator=generator) * 0.2
     mel = torch.logaddexp(mel * math.log(10), floor * math.log(10)) / math.log(10)
     position, band = torch.arange(frames), torch.arange(bins)
@@ -123,13 +135,19 @@ def batches(clips: list[Clip], rng: Random) -> list[list[Clip]]:
     return groups
 
 
-def loss(model: SpeechModel, mel: Tensor, labels: Tensor, said: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+def loss(
+    model: SpeechModel, mel: Tensor, labels: Tensor, said: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor]:
     with torch.autocast("cpu", torch.bfloat16):
         phoneme_logits, word_logits = model(hearing.normalize(mel))
-    frame = nn.functional.cross_entropy(phoneme_logits.float().flatten(0, 1), labels.flatten(), ignore_index=UNKNOWN)
+    frame = nn.functional.cross_entropy(
+        phoneme_logits.float().flatten(0, 1), labels.flatten(), ignore_index=UNKNOWN
+    )
     log_probabilities = word_logits.float().log_softmax(-1).transpose(0, 1)
     lengths = torch.full((len(counts),), hearing.N_QUERIES)
-    ctc = nn.functional.ctc_loss(log_probabilities, said, lengths, counts, blank=len(model.words), zero_infinity=True)
+    ctc = nn.functional.ctc_loss(
+        log_probabilities, said, lengths, counts, blank=len(model.words), zero_infinity=True
+    )
     return frame, ctc
 
 
@@ -139,7 +157,10 @@ def transcribe(model: SpeechModel, mel: Tensor) -> list[list[str]]:
     with torch.autocast("cpu", torch.bfloat16):
         best = model(hearing.normalize(mel))[1].argmax(-1).tolist()
     blank = len(model.words)
-    return [[model.words[i] for i, before in zip(row, [blank, *row], strict=False) if i not in (blank, before)] for row in best]
+    return [
+        [model.words[i] for i, before in zip(row, [blank, *row], strict=False) if i not in (blank, before)]
+        for row in best
+    ]
 
 
 def distance(heard: list[str], said: list[str]) -> int:
@@ -195,9 +216,19 @@ def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: 
     while spent < minutes:
         for group in parallel.share(batches(clips, Random(epoch))):
             for options in optimizer.param_groups:
-                options["lr"] = rate * min(1.0, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
+                options["lr"] = (
+                    rate
+                    * min(1.0, (step + 1) / 300)
+                    * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
+                )
             mel, labels, said, counts = collate(group, phoneme_index, word_index)
-            frame, ctc = loss(model, vary(mel, generator) if torch.rand((), generator=generator) < VARIED else mel, labels, said, counts)
+            frame, ctc = loss(
+                model,
+                vary(mel, generator) if torch.rand((), generator=generator) < VARIED * min(1.0, 2 * spent / minutes) else mel,
+                labels,
+                said,
+                counts,
+            )
             optimizer.zero_grad()
             (2.0 * frame + ctc).backward()
             parallel.average(model.parameters())
@@ -209,9 +240,12 @@ def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: 
             sums += (frame.item(), ctc.item(), len(group))
             if step % 250 == 0 and parallel.rank() == 0:
                 frame_mean, ctc_mean, heard = sums / (250, 250, 1)
-                _write(log, f"{spent:6.1f} min  step {step}  epoch {epoch}  frame {frame_mean:.3f}  ctc {ctc_mean:.3f}  clips {heard:.0f} of {len(clips)}")
+                _write(
+                    log,
+                    f"{spent:6.1f} min  step {step}  epoch {epoch}  frame {frame_mean:.3f}  ctc {ctc_mean:.3f}  clips {heard:.0f} of {len(clips)}",
+                )
                 sums[:] = 0
-            if parallel.agree(now - saved) > 420 or spent >= minutes:
+            if parallel.agree(now - saved) > 240 or spent >= minutes:
                 if parallel.rank() == 0:
                     _save(state_file, model, optimizer, spent, step, epoch)
                     _write(log, f"{spent:6.1f} min  token error {json.dumps(evaluate(model, dev))}")
@@ -228,7 +262,9 @@ def _write(log: Path, line: str) -> None:
         file.write(line + "\n")
 
 
-def _save(file: Path, model: SpeechModel, optimizer: torch.optim.Optimizer, spent: float, step: int, epoch: int) -> None:
+def _save(
+    file: Path, model: SpeechModel, optimizer: torch.optim.Optimizer, spent: float, step: int, epoch: int
+) -> None:
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step, "epoch": epoch,
              "shape": model.shape, "words": model.words, "phonemes": model.phonemes}  # fmt: skip
     torch.save(state, file.with_suffix(".tmp"))
@@ -236,10 +272,14 @@ def _save(file: Path, model: SpeechModel, optimizer: torch.optim.Optimizer, spen
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--shape", type=int, nargs=4, default=(192, 4, 4, 2), metavar=("D", "HEADS", "ENCODER", "DECODER"))
+    parser.add_argument(
+        "--shape", type=int, nargs=4, default=(192, 4, 4, 2), metavar=("D", "HEADS", "ENCODER", "DECODER")
+    )
     options = parser.parse_args()
     parallel.run(train, options.folder, options.minutes, tuple(options.shape))
 

@@ -1,5 +1,6 @@
 """Who speaks: synthesizers, their voices, and which of them training never hears."""
 
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -15,7 +16,17 @@ from edge_llasm.speech.mel import SAMPLE_RATE
 from models.nano.espeak import Espeak
 from models.nano.world.spoken import language_of, tokens
 
-ESPEAK_ENGLISH = ("en-us", "en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-us-nyc")
+ESPEAK_ENGLISH = (
+    "en-us",
+    "en-us",
+    "en-us",
+    "en-us",
+    "en-gb",
+    "en-gb-x-rp",
+    "en-gb-scotland",
+    "en-029",
+    "en-us-nyc",
+)
 ESPEAK_VARIANTS = (
     "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Mr Nguyen Reed "
     "RicishayMax RicishayMax3 Storm Tweaky adam anika antonio aunty belinda benjamin boris caleb david ed edward f1 f2 f3 f4 "
@@ -55,7 +66,7 @@ class Speech:
 
 
 def training_voice(rng: Random, text: str) -> Voice:
-    if language_of(text) == "en" and rng.random() < 0.5:
+    if language_of(text) == "en" and rng.random() < 0.5 and shutil.which("flite"):
         return Voice("flite", rng.choice(FLITE), rate=rng.uniform(0.75, 1.3), pitch=rng.random())
     return _espeak_voice(rng, ESPEAK_VARIANTS)
 
@@ -65,7 +76,14 @@ def held_out_voice(rng: Random) -> Voice:
 
 
 def _espeak_voice(rng: Random, variants: list[str]) -> Voice:
-    return Voice("espeak", rng.choice(variants), rng.choice(ESPEAK_ENGLISH), rng.uniform(0.72, 1.3), rng.uniform(0.15, 0.85), rng.uniform(0.2, 0.9))
+    return Voice(
+        "espeak",
+        rng.choice(variants),
+        rng.choice(ESPEAK_ENGLISH),
+        rng.uniform(0.72, 1.3),
+        rng.uniform(0.15, 0.85),
+        rng.uniform(0.2, 0.9),
+    )
 
 
 class Speakers:
@@ -87,7 +105,13 @@ class Speakers:
         language = voice.accent if language_of(text) == "en" else "cmn"
         words_per_minute = int((175 if language != "cmn" else 165) * voice.rate)
         respelled = _respell(text, {**RESPELLED, "li": "lee"})
-        said = self._espeak.say(respelled, f"{language}+{voice.name}", words_per_minute, int(voice.pitch * 100), int(voice.pitch_range * 100))
+        said = self._espeak.say(
+            respelled,
+            f"{language}+{voice.name}",
+            words_per_minute,
+            int(voice.pitch * 100),
+            int(voice.pitch_range * 100),
+        )
         if said is None or len(said[0]) < 2000:
             return None
         samples, rate, phonemes = said
@@ -100,7 +124,9 @@ def _respell(text: str, spelling: dict[str, str]) -> str:
 
 
 def _say_flite(text: str, voice: Voice) -> Speech | None:
-    mean = {"rms": 105, "slt": 175, "awb": 130, "kal": 105, "kal16": 105}[voice.name] * (0.75 + 0.5 * voice.pitch)  # Hz
+    mean = {"rms": 105, "slt": 175, "awb": 130, "kal": 105, "kal16": 105}[voice.name] * (
+        0.75 + 0.5 * voice.pitch
+    )  # Hz
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder, "said.wav")
         done = subprocess.run(
@@ -113,14 +139,31 @@ def _say_flite(text: str, voice: Voice) -> Speech | None:
         samples = _read(wave)
     ends = [entry.rpartition(":") for entry in done.stdout.split()]
     starts = [0.0] + [float(end) for _, _, end in ends]
-    return Speech(samples, tuple((start, ARPABET.get(name, "_")) for start, (name, _, _) in zip(starts, ends, strict=False)))
+    return Speech(
+        samples,
+        tuple((start, ARPABET.get(name, "_")) for start, (name, _, _) in zip(starts, ends, strict=False)),
+    )
 
 
 def _say_festival(text: str, voice: Voice) -> Speech | None:
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder, "said.wav")
-        command = ["text2wave", "-eval", f"(voice_{voice.name})", "-eval", f"(Parameter.set 'Duration_Stretch {1 / voice.rate:.3f})", "-o", str(wave)]
-        done = subprocess.run(command, input=_respell(text, {**RESPELLED, "li": "lee"}), capture_output=True, text=True, check=False)
+        command = [
+            "text2wave",
+            "-eval",
+            f"(voice_{voice.name})",
+            "-eval",
+            f"(Parameter.set 'Duration_Stretch {1 / voice.rate:.3f})",
+            "-o",
+            str(wave),
+        ]
+        done = subprocess.run(
+            command,
+            input=_respell(text, {**RESPELLED, "li": "lee"}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return Speech(_read(wave), ()) if done.returncode == 0 and wave.exists() else None
 
 

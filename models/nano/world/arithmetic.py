@@ -15,7 +15,9 @@ def generate(rng: Random) -> Exchange:
     if rng.random() < 0.5:
         question = rng.choice(EN_QUESTIONS).format(f"{number_en(a)} {EN_OPERATORS[operator]} {number_en(b)}")
     else:
-        question = rng.choice(ZH_QUESTIONS).format(number_zh(a) + rng.choice(ZH_OPERATORS[operator]) + number_zh(b))
+        question = rng.choice(ZH_QUESTIONS).format(
+            number_zh(a) + rng.choice(ZH_OPERATORS[operator]) + number_zh(b)
+        )
     return Exchange("arithmetic", ((question, answer(a, operator, b)),))
 
 

@@ -51,7 +51,12 @@ SONGS: tuple[tuple[str, str, str], ...] = (  # (singer, as written; song, as wri
     ("周杰伦", "晴天", "zh"), ("周杰伦", "青花瓷", "zh"), ("邓丽君", "甜蜜蜜", "zh"), ("王菲", "红豆", "zh"), ("李健", "传奇", "zh"),
 )  # fmt: skip
 PLAY_EN = ("play {song} by {singer}", "i want to hear {song} by {singer}", "please play {song} by {singer}")
-PLAY_ZH = ("我想听{singer}的{song}", "播放{singer}的{song}", "放一首{singer}的{song}", "请播放{singer}的{song}")
+PLAY_ZH = (
+    "我想听{singer}的{song}",
+    "播放{singer}的{song}",
+    "放一首{singer}的{song}",
+    "请播放{singer}的{song}",
+)
 
 
 def generate(rng: Random) -> Exchange:
@@ -61,7 +66,11 @@ def generate(rng: Random) -> Exchange:
         said, answer = (rng.choice(en), en_answer) if rng.random() < 0.5 else (rng.choice(zh), zh_answer)
         return Exchange("chat", ((said, answer),))
     if subject < 0.75:
-        said, answer = (rng.choice(REFUSED_EN), REFUSAL_EN) if rng.random() < 0.5 else (rng.choice(REFUSED_ZH), REFUSAL_ZH)
+        said, answer = (
+            (rng.choice(REFUSED_EN), REFUSAL_EN)
+            if rng.random() < 0.5
+            else (rng.choice(REFUSED_ZH), REFUSAL_ZH)
+        )
         return Exchange("refusal", ((said, answer),))
     return music(rng)
 

@@ -11,7 +11,9 @@ NOUNS = (
     "question token letter buffer config server client request model layer point circle player game level speed "
     "weight report email address phone account balance payment"
 ).split()
-VERBS = "parse load save get send read write check update delete find merge filter build clean compute".split()
+VERBS = (
+    "parse load save get send read write check update delete find merge filter build clean compute".split()
+)
 MODULES = "math random time string socket queue calendar statistics".split()
 COMMENTS_EN = (
     "check the result", "fix this later", "this is the main loop", "read the data first", "not finished",
@@ -162,7 +164,11 @@ def change(rng: Random) -> tuple[str, str]:
     words, in_zh, up = name(rng), rng.random() < 0.5, rng.random() < 0.6
     said, n = number(rng, in_zh, low=1)
     if in_zh:
-        form = pick(rng, "把 {} 增加{}", "{} 加{}", "给 {} 加上{}") if up else pick(rng, "把 {} 减少{}", "{} 减{}", "给 {} 减去{}")
+        form = (
+            pick(rng, "把 {} 增加{}", "{} 加{}", "给 {} 加上{}")
+            if up
+            else pick(rng, "把 {} 减少{}", "{} 减{}", "给 {} 减去{}")
+        )
     elif up:
         form = pick(rng, "increase {} by {}", "add {1} to {0}", "increment {} by {}")
     else:
@@ -212,14 +218,24 @@ def print_it(rng: Random) -> tuple[str, str]:
         return form.format(" ".join(words)), code(f"print({snake(words)})")
     zh = rng.random() < 0.5
     said = rng.choice(PRINTS_ZH if zh else PRINTS_EN)
-    form = pick(rng, "打印文字{}", "输出文字{}") if zh else pick(rng, "print the text {}", "print the words {}")
+    form = (
+        pick(rng, "打印文字{}", "输出文字{}") if zh else pick(rng, "print the text {}", "print the words {}")
+    )
     return form.format(said), code(f'print("{said}")')
 
 
 def import_module(rng: Random) -> tuple[str, str]:
     module = rng.choice(MODULES)
     if rng.random() < 0.5:
-        form = pick(rng, "import {}", "import the {} module", "import module {}", "导入 {}", "导入 {} 模块", "import 一下 {}")
+        form = pick(
+            rng,
+            "import {}",
+            "import the {} module",
+            "import module {}",
+            "导入 {}",
+            "导入 {} 模块",
+            "import 一下 {}",
+        )
         return form.format(module), code(f"import {module}")
     words = function_name(rng)
     form = pick(rng, "from {} import {}", "import {1} from {0}", "从 {} 导入 {}", "从 {} 里 import {}")
@@ -230,12 +246,21 @@ def open_file(rng: Random) -> tuple[str, str]:
     words = name(rng)
     read = rng.random() < 0.6
     forms = (
-        ("open the file {}", "read the file {}", "open file {} for reading", "打开文件 {}", "读取文件 {}", "open 一下文件 {}")
+        (
+            "open the file {}",
+            "read the file {}",
+            "open file {} for reading",
+            "打开文件 {}",
+            "读取文件 {}",
+            "open 一下文件 {}",
+        )
         if read
         else ("write to the file {}", "open the file {} for writing", "写入文件 {}", "打开文件 {} 来写")
     )
     mode = "" if read else ', "w"'
-    return rng.choice(forms).format(" ".join(words)), code(f'with open("{snake(words)}"{mode}) as file:', "    pass")
+    return rng.choice(forms).format(" ".join(words)), code(
+        f'with open("{snake(words)}"{mode}) as file:', "    pass"
+    )
 
 
 def comment(rng: Random) -> tuple[str, str]:
@@ -254,7 +279,9 @@ def give_back(rng: Random) -> tuple[str, str]:
 
 def call(rng: Random) -> tuple[str, str]:
     words, argument = function_name(rng), rng.choice(NOUNS)
-    form = pick(rng, "call {} with {}", "call the function {} with {}", "用 {1} 调用 {0}", "调用函数 {} 参数是 {}")
+    form = pick(
+        rng, "call {} with {}", "call the function {} with {}", "用 {1} 调用 {0}", "调用函数 {} 参数是 {}"
+    )
     return form.format(" ".join(words), argument), code(f"{snake(words)}({argument})")
 
 

@@ -23,8 +23,20 @@ def _function(rng: Random) -> tuple[str, list[str]]:
 def renamed(rng: Random) -> Exchange:
     said, words = _function(rng)
     new = [rng.choice(coding.NOUNS)] if rng.random() < 0.6 else coding.function_name(rng)
-    form = rng.choice(("now rename it to {}", "rename it to {}", "call it {} instead", "把它改名为 {}", "改名叫 {}", "现在把它改成 {}"))
-    return Exchange("followup", ((said, coding.function_code(words)), (form.format(" ".join(new)), coding.function_code(new))))
+    form = rng.choice(
+        (
+            "now rename it to {}",
+            "rename it to {}",
+            "call it {} instead",
+            "把它改名为 {}",
+            "改名叫 {}",
+            "现在把它改成 {}",
+        )
+    )
+    return Exchange(
+        "followup",
+        ((said, coding.function_code(words)), (form.format(" ".join(new)), coding.function_code(new))),
+    )
 
 
 def argument_added(rng: Random) -> Exchange:
@@ -32,7 +44,10 @@ def argument_added(rng: Random) -> Exchange:
     argument = rng.choice(coding.NOUNS)
     form = rng.choice(("add an argument called {}", "now add the argument {}", "give it an argument {}",
                        "加一个参数 {}", "给它加一个参数叫 {}", "再加一个参数 {}"))  # fmt: skip
-    turns = ((said, coding.function_code(words)), (form.format(argument), coding.function_code(words, [argument])))
+    turns = (
+        (said, coding.function_code(words)),
+        (form.format(argument), coding.function_code(words, [argument])),
+    )
     return Exchange("followup", turns)
 
 
@@ -55,7 +70,11 @@ def repeated(rng: Random) -> Exchange:
     first = coding.loop_times(rng)
     zh = rng.random() < 0.5
     said, n = coding.number(rng, zh, low=2)
-    form = rng.choice(("改成{}次", "循环{}次吧", "换成{}次")) if zh else rng.choice(("make it {} times", "change it to {} times", "no {} times"))
+    form = (
+        rng.choice(("改成{}次", "循环{}次吧", "换成{}次"))
+        if zh
+        else rng.choice(("make it {} times", "change it to {} times", "no {} times"))
+    )
     return Exchange("followup", (first, (form.format(said), coding.loop_code(n))))
 
 
@@ -63,17 +82,30 @@ def assigned(rng: Random) -> Exchange:
     words = coding.name(rng)
     _, v = coding.number(rng, False)
     zh = rng.random() < 0.5
-    first = f"把 {' '.join(words)} 设为{number_zh(int(v))}" if zh else f"set {' '.join(words)} to {number_en(int(v))}"
+    first = (
+        f"把 {' '.join(words)} 设为{number_zh(int(v))}"
+        if zh
+        else f"set {' '.join(words)} to {number_en(int(v))}"
+    )
     said, n = coding.number(rng, zh)
-    form = rng.choice(("改成{}", "换成{}", "现在改成{}")) if zh else rng.choice(("change it to {}", "make it {}", "now set it to {}"))
-    return Exchange("followup", ((first, coding.assign_code(words, v)), (form.format(said), coding.assign_code(words, n))))
+    form = (
+        rng.choice(("改成{}", "换成{}", "现在改成{}"))
+        if zh
+        else rng.choice(("change it to {}", "make it {}", "now set it to {}"))
+    )
+    return Exchange(
+        "followup", ((first, coding.assign_code(words, v)), (form.format(said), coding.assign_code(words, n)))
+    )
 
 
 def printed(rng: Random) -> Exchange:
     words = coding.name(rng)
     said, v = coding.number(rng, False)
     form = rng.choice(("now print it", "print it", "把它打印出来", "打印它"))
-    turns = ((f"set {' '.join(words)} to {said}", coding.assign_code(words, v)), (form, code(f"print({'_'.join(words)})")))
+    turns = (
+        (f"set {' '.join(words)} to {said}", coding.assign_code(words, v)),
+        (form, code(f"print({'_'.join(words)})")),
+    )
     return Exchange("followup", turns)
 
 
@@ -81,7 +113,13 @@ def other_line(rng: Random) -> Exchange:
     zh = rng.random() < 0.5
     (first, n), (second, m) = coding.number(rng, zh, low=1), coding.number(rng, zh, low=1)
     if zh:
-        return Exchange("followup", ((f"跳到第{first}行", f":line {n}"), (rng.choice(("再到第{}行", "现在去第{}行")).format(second), f":line {m}")))
+        return Exchange(
+            "followup",
+            (
+                (f"跳到第{first}行", f":line {n}"),
+                (rng.choice(("再到第{}行", "现在去第{}行")).format(second), f":line {m}"),
+            ),
+        )
     form = rng.choice(("and now line {}", "now go to line {}"))
     return Exchange("followup", ((f"go to line {first}", f":line {n}"), (form.format(second), f":line {m}")))
 
@@ -92,16 +130,25 @@ def other_fact(rng: Random) -> Exchange:
     if zh:
         said, form = rng.choice(("介绍一下{}", "说说{}")).format(first["zh"]), rng.choice(("那{}呢", "{}呢"))
     else:
-        said, form = rng.choice(("tell me about {}", "introduce {}")).format(first["en"]), rng.choice(("and {}", "what about {}"))
+        said, form = (
+            rng.choice(("tell me about {}", "introduce {}")).format(first["en"]),
+            rng.choice(("and {}", "what about {}")),
+        )
     language = "zh" if zh else "en"
-    turns = ((said, first[f"{language}_answer"]), (form.format(second[language]), second[f"{language}_answer"]))
+    turns = (
+        (said, first[f"{language}_answer"]),
+        (form.format(second[language]), second[f"{language}_answer"]),
+    )
     return Exchange("followup", turns)
 
 
 def other_language(rng: Random) -> Exchange:
     row = rng.choice(knowledge.table("fact"))
     if rng.random() < 0.5:
-        said, form = rng.choice(("介绍一下{}", "说说{}")).format(row["zh"]), rng.choice(("用英文说", "请用英文说", "say it in english"))
+        said, form = (
+            rng.choice(("介绍一下{}", "说说{}")).format(row["zh"]),
+            rng.choice(("用英文说", "请用英文说", "say it in english")),
+        )
         return Exchange("followup", ((said, row["zh_answer"]), (form, row["en_answer"])))
     said = rng.choice(("tell me about {}", "introduce {}")).format(row["en"])
     form = rng.choice(("in chinese please", "say it in chinese", "用中文说"))
@@ -113,7 +160,11 @@ def other_capital(rng: Random) -> Exchange:
     if rng.random() < 0.5:
         said, form, language = f"{first['country_zh']}的首都是哪里", rng.choice(("那{}呢", "{}呢")), "zh"
     else:
-        said, form, language = f"what is the capital of {first['country_en']}", rng.choice(("and {}", "what about {}")), "en"
+        said, form, language = (
+            f"what is the capital of {first['country_en']}",
+            rng.choice(("and {}", "what about {}")),
+            "en",
+        )
     followup = (form.format(second[f"country_{language}"]), knowledge.capital_answer(second, language))
     return Exchange("followup", ((said, knowledge.capital_answer(first, language)), followup))
 
@@ -121,10 +172,17 @@ def other_capital(rng: Random) -> Exchange:
 def other_recipe(rng: Random) -> Exchange:
     first, second = rng.sample(knowledge.table("recipe"), 2)
     if rng.random() < 0.5:
-        said, form, language = rng.choice(("{}怎么做", "怎么做{}")).format(first["zh"]), rng.choice(("那{}呢", "{}呢")), "zh"
+        said, form, language = (
+            rng.choice(("{}怎么做", "怎么做{}")).format(first["zh"]),
+            rng.choice(("那{}呢", "{}呢")),
+            "zh",
+        )
     else:
         said, form, language = f"how do i cook {first['en']}", rng.choice(("and {}", "what about {}")), "en"
-    turns = ((said, first[f"{language}_answer"]), (form.format(second[language]), second[f"{language}_answer"]))
+    turns = (
+        (said, first[f"{language}_answer"]),
+        (form.format(second[language]), second[f"{language}_answer"]),
+    )
     return Exchange("followup", turns)
 
 
@@ -133,5 +191,10 @@ def other_word(rng: Random) -> Exchange:
     if rng.random() < 0.5:
         said, form, asked, wanted = f"{first['zh']}用英文怎么说", rng.choice(("那{}呢", "{}呢")), "zh", "en"
     else:
-        said, form, asked, wanted = f"how do you say {first['en']} in chinese", rng.choice(("and {}", "what about {}")), "en", "zh"
+        said, form, asked, wanted = (
+            f"how do you say {first['en']} in chinese",
+            rng.choice(("and {}", "what about {}")),
+            "en",
+            "zh",
+        )
     return Exchange("followup", ((said, first[wanted]), (form.format(second[asked]), second[wanted])))

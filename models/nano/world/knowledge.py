@@ -19,11 +19,28 @@ CROSSING = (
     ("用 english 介绍一下{}", "zh", "en"), ("comment on {} in english", "zh", "en"), ("tell me about {} in english", "zh", "en"),
     ("介绍一下 {}", "en", "zh"), ("用中文介绍一下 {}", "en", "zh"), ("你知道 {} 吗", "en", "zh"), ("tell me about {}", "zh", "en"),
 )  # fmt: skip
-CAPITAL_EN = ("what is the capital of {}", "the capital of {}", "tell me the capital of {}", "which city is the capital of {}")
+CAPITAL_EN = (
+    "what is the capital of {}",
+    "the capital of {}",
+    "tell me the capital of {}",
+    "which city is the capital of {}",
+)
 CAPITAL_ZH = ("{}的首都是哪里", "{}的首都是什么", "{}的首都", "{}首都在哪里", "哪里是{}的首都")
-COOK_EN = ("how do i cook {}", "how to cook {}", "how do you make {}", "a recipe for {}", "give me a recipe for {}", "teach me to cook {}")
+COOK_EN = (
+    "how do i cook {}",
+    "how to cook {}",
+    "how do you make {}",
+    "a recipe for {}",
+    "give me a recipe for {}",
+    "teach me to cook {}",
+)
 COOK_ZH = ("{}怎么做", "怎么做{}", "教我做{}", "{}的做法", "我想做{}", "告诉我怎么做{}")
-TO_CHINESE_EN = ("how do you say {} in chinese", "translate {} into chinese", "what is {} in chinese", "say {} in chinese")
+TO_CHINESE_EN = (
+    "how do you say {} in chinese",
+    "translate {} into chinese",
+    "what is {} in chinese",
+    "say {} in chinese",
+)
 TO_CHINESE_MIXED = ("{} 用中文怎么说", "把 {} 翻译成中文", "{} 的中文是什么", "{} 是什么意思")
 TO_ENGLISH_ZH = ("{}用英文怎么说", "把{}翻译成英文", "{}的英文是什么", "{}用英语怎么说")
 TO_ENGLISH_MIXED = ("how do you say {} in english", "translate {} into english", "what does {} mean")
@@ -33,7 +50,9 @@ TO_ENGLISH_MIXED = ("how do you say {} in english", "translate {} into english",
 def table(name: str) -> list[dict[str, Any]]:
     """One of the tables beside this file: ``fact``, ``capital``, ``recipe`` or ``word``."""
     file = {"fact": "facts", "capital": "facts", "recipe": "recipes", "word": "words"}[name]
-    tables: dict[str, list[dict[str, Any]]] = tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text("utf-8"))
+    tables: dict[str, list[dict[str, Any]]] = tomllib.loads(
+        Path(__file__).with_name(f"{file}.toml").read_text("utf-8")
+    )
     return tables[name] + (tables["mixed_fact"] if name == "fact" else [])
 
 
@@ -44,7 +63,9 @@ def fact(rng: Random, row: dict[str, Any] | None = None) -> Exchange:
     else:
         named = answered = rng.choice(("en", "zh"))
         person = row["kind"] == "person"
-        form = rng.choice((PERSON_EN if person else THING_EN) if named == "en" else (PERSON_ZH if person else THING_ZH))
+        form = rng.choice(
+            (PERSON_EN if person else THING_EN) if named == "en" else (PERSON_ZH if person else THING_ZH)
+        )
     return Exchange("fact", ((form.format(row[named]), row[f"{answered}_answer"]),))
 
 
@@ -53,7 +74,9 @@ def capital(rng: Random, row: dict[str, Any] | None = None) -> Exchange:
     if rng.random() < 0.5:
         said = rng.choice(CAPITAL_EN).format(row["country_en"])
         return Exchange("capital", ((said, capital_answer(row, "en")),))
-    return Exchange("capital", ((rng.choice(CAPITAL_ZH).format(row["country_zh"]), capital_answer(row, "zh")),))
+    return Exchange(
+        "capital", ((rng.choice(CAPITAL_ZH).format(row["country_zh"]), capital_answer(row, "zh")),)
+    )
 
 
 def capital_answer(row: dict[str, Any], language: str) -> str:
@@ -68,7 +91,9 @@ def title(words: str) -> str:
 
 def recipe(rng: Random, row: dict[str, Any] | None = None) -> Exchange:
     row = row or rng.choice(table("recipe"))
-    asked, named = rng.choice((("en", "en"), ("zh", "zh"), ("en", "en"), ("zh", "zh"), ("zh", "en"), ("en", "zh")))
+    asked, named = rng.choice(
+        (("en", "en"), ("zh", "zh"), ("en", "en"), ("zh", "zh"), ("zh", "en"), ("en", "zh"))
+    )
     form = rng.choice(COOK_EN if asked == "en" else COOK_ZH)
     return Exchange("recipe", ((form.format(f" {row[named]} "), row[f"{asked}_answer"]),))
 
