@@ -55,6 +55,8 @@ class Adapter:
 
     def embed(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, d) f32 -> (n, n_embd) f32. Raises EngineError when a number overflows."""
+        if self._session is None:
+            raise EngineError("the adapter is closed; load the model again")
         if states.ndim != 2 or states.shape[1] != self.d:
             raise ValueError(f"the adapter takes (n, {self.d}), not {states.shape}")
         values = self._session.run(None, {self._input: np.ascontiguousarray(states, np.float32)})[0]

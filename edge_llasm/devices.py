@@ -61,16 +61,16 @@ def choose_devices(wanted: str = "auto") -> Devices:
 
 
 def speech_device(wanted: str = "auto") -> EngineDevice:
-    return _take("whisper.cpp", wanted, whisper_devices())
+    return take("whisper.cpp", wanted, whisper_devices())
 
 
 def adapter_device(wanted: str = "auto") -> EngineDevice:
     """Never metal: Core ML would round one small matrix product to half precision for nothing."""
-    return _take("onnxruntime", wanted, onnx_devices())
+    return take("onnxruntime", wanted, onnx_devices())
 
 
 def llm_device(wanted: str = "auto") -> EngineDevice:
-    return _take("llama.cpp", wanted, llama_devices())
+    return take("llama.cpp", wanted, llama_devices())
 
 
 def engine_devices(engine: str) -> tuple[str, ...]:
@@ -113,7 +113,8 @@ def onnxruntime() -> Any:
     return module
 
 
-def _take(engine: str, wanted: str, supported: tuple[str, ...]) -> EngineDevice:
+def take(engine: str, wanted: str, supported: tuple[str, ...]) -> EngineDevice:
+    """Of what a build supports, best first, the device to use. Raises DeviceError for a word that is no device."""
     if wanted not in DEVICES:
         raise DeviceError(f"no device is called {wanted!r}; choose one of {', '.join(DEVICES)}")
     if wanted == "auto":

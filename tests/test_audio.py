@@ -26,7 +26,9 @@ def tone(rate: int = SAMPLE_RATE, seconds: float = 0.5, hz: float = 440.0) -> Sa
     return (0.5 * np.sin(2 * np.pi * hz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
 
 
-def encoded(samples: Samples, rate: int = SAMPLE_RATE, format: str = "WAV", subtype: str | None = None) -> bytes:
+def encoded(
+    samples: Samples, rate: int = SAMPLE_RATE, format: str = "WAV", subtype: str | None = None
+) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=format, subtype=subtype)
     return file.getvalue()
@@ -40,7 +42,9 @@ def likeness(a: Samples, b: Samples) -> float:
     return float(abs(found @ middle) / (np.linalg.norm(found) * np.linalg.norm(middle)))
 
 
-@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
+@pytest.mark.parametrize(
+    "subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
+)
 def test_wav_of_every_sample_format_gives_the_same_samples(subtype: str) -> None:
     samples = load_audio(encoded(tone(), subtype=subtype))
     assert samples.dtype == np.float32
@@ -54,7 +58,9 @@ def test_every_rate_is_resampled_to_16_khz(rate: int) -> None:
     assert likeness(samples, tone()) > 0.99
 
 
-@pytest.mark.parametrize(("format", "subtype"), [("FLAC", None), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("AIFF", None)])
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("FLAC", None), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("AIFF", None)]
+)
 def test_compressed_formats_are_decoded(format: str, subtype: str | None) -> None:
     assert likeness(load_audio(encoded(tone(), format=format, subtype=subtype)), tone()) > 0.9
 
@@ -83,7 +89,9 @@ def test_a_wrong_extension_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_stereo_is_averaged() -> None:
-    np.testing.assert_allclose(load_audio(encoded(np.stack([tone(), 0 * tone()], axis=1))), tone() / 2, atol=1e-3)
+    np.testing.assert_allclose(
+        load_audio(encoded(np.stack([tone(), 0 * tone()], axis=1))), tone() / 2, atol=1e-3
+    )
 
 
 def test_channels_in_opposite_phase_do_not_cancel() -> None:
@@ -92,7 +100,12 @@ def test_channels_in_opposite_phase_do_not_cancel() -> None:
 
 def test_arrays_of_integers_are_scaled_by_their_type() -> None:
     whole = np.array([-128, 0, 64], np.int8)
-    for array in (whole, whole.astype(np.int16) * 256, whole.astype(np.int32) << 24, (whole.astype(np.int16) + 128).astype(np.uint8)):
+    for array in (
+        whole,
+        whole.astype(np.int16) * 256,
+        whole.astype(np.int32) << 24,
+        (whole.astype(np.int16) + 128).astype(np.uint8),
+    ):
         np.testing.assert_allclose(load_audio(array), [-1.0, 0.0, 0.5], atol=1e-6)
 
 

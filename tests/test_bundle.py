@@ -21,7 +21,9 @@ def test_a_bundle_says_what_it_is(tiny_bundle: Path) -> None:
     bundle = Bundle.load(tiny_bundle)
     assert (bundle.name, bundle.languages, bundle.system) == ("tiny", ("en", "zh"), "")
     assert (bundle.speech.d, bundle.speech.n_queries, bundle.speech.n_audio_ctx) == (64, 16, 250)
-    assert bundle.size == sum(path.stat().st_size for path in (bundle.speech_file, bundle.adapter_file, bundle.llm_file))
+    assert bundle.size == sum(
+        path.stat().st_size for path in (bundle.speech_file, bundle.adapter_file, bundle.llm_file)
+    )
     bundle.verify()
 
 
@@ -35,7 +37,9 @@ def test_find_by_name_by_path_and_by_folder(home: Path, monkeypatch: pytest.Monk
     assert search_path()[0] == home / "models"
 
 
-def test_a_name_beside_the_user_is_a_folder_too(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_name_beside_the_user_is_a_folder_too(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("EDGE_LLASM_HOME", str(tmp_path))
     monkeypatch.chdir(tiny_bundle.parent)
     assert Bundle.find(tiny_bundle.name).name == "tiny"
@@ -74,7 +78,9 @@ def test_a_missing_folder_and_a_missing_manifest(tmp_path: Path) -> None:
 
 def test_system_may_be_left_out(tiny_bundle: Path, tmp_path: Path) -> None:
     text = (tiny_bundle / "bundle.toml").read_text("utf-8")
-    (tmp_path / "bundle.toml").write_text("".join(line for line in text.splitlines(True) if not line.startswith("system")), "utf-8")
+    (tmp_path / "bundle.toml").write_text(
+        "".join(line for line in text.splitlines(True) if not line.startswith("system")), "utf-8"
+    )
     assert Bundle.load(tmp_path).system is None
 
 
@@ -102,7 +108,9 @@ def test_system_may_be_left_out(tiny_bundle: Path, tmp_path: Path) -> None:
         ("[files.", '[files."../speech.bin"]', "missing"),
     ],
 )
-def test_a_manifest_that_is_wrong(tiny_bundle: Path, tmp_path: Path, line: str, instead: str, message: str) -> None:
+def test_a_manifest_that_is_wrong(
+    tiny_bundle: Path, tmp_path: Path, line: str, instead: str, message: str
+) -> None:
     lines = (tiny_bundle / "bundle.toml").read_text("utf-8").splitlines()
     index = next(index for index, text in enumerate(lines) if text.startswith(line))
     lines[index] = instead

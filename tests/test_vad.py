@@ -34,7 +34,9 @@ def rms(samples: Samples) -> float:
 def place(piece: Samples, recording: Samples) -> int:
     """Where a piece was taken from."""
     starts = np.flatnonzero(recording[: len(recording) - len(piece) + 1] == piece[0])
-    return next(int(start) for start in starts if np.array_equal(recording[start : start + len(piece)], piece))
+    return next(
+        int(start) for start in starts if np.array_equal(recording[start : start + len(piece)], piece)
+    )
 
 
 def burst_train(milliseconds: float, every: float, low_pass: int = 1) -> Samples:
@@ -45,7 +47,9 @@ def burst_train(milliseconds: float, every: float, low_pass: int = 1) -> Samples
     for start in np.arange(0.2, 3.8, every):
         burst = np.convolve(rng.standard_normal(length), np.ones(low_pass) / low_pass, "same")
         at = round((start + rng.uniform(0, every / 3)) * SAMPLE_RATE)
-        samples[at : at + length] += (0.5 * rng.uniform(0.3, 1) * burst * np.exp(-np.arange(length) / (length / 4))).astype(np.float32)
+        samples[at : at + length] += (
+            0.5 * rng.uniform(0.3, 1) * burst * np.exp(-np.arange(length) / (length / 4))
+        ).astype(np.float32)
     return samples
 
 
@@ -61,7 +65,9 @@ def melody(decay: float) -> Samples:
 
 
 def hum(hz: float) -> Samples:
-    return (0.1 * sum(np.sin(2 * np.pi * hz * k * TIME + k) / k for k in range(1, 10))).astype(np.float32) + noise(N, 0.001)
+    return (0.1 * sum(np.sin(2 * np.pi * hz * k * TIME + k) / k for k in range(1, 10))).astype(
+        np.float32
+    ) + noise(N, 0.001)
 
 
 def click() -> Samples:
@@ -118,7 +124,10 @@ def test_speech_in_noise_is_found(name: str, decibel: int) -> None:
     recording = np.pad(word, (8000, 12000)) + noise(len(word) + 20_000, rms(word) / 10 ** (decibel / 20))
     (piece,) = speech_pieces(recording, WINDOW)
     start = place(piece, recording)
-    lost = np.square(word[: max(0, start - 8000)]).sum() + np.square(word[max(0, start + len(piece) - 8000) :]).sum()
+    lost = (
+        np.square(word[: max(0, start - 8000)]).sum()
+        + np.square(word[max(0, start + len(piece) - 8000) :]).sum()
+    )
     assert lost < 0.05 * np.square(word).sum()
 
 

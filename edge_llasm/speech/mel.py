@@ -66,7 +66,8 @@ def log_mel_power(samples: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.
 
 def normalize(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Whisper's scaling of a whole clip's log-mel power: floor at 8 decades below the peak, then ``(x + 4) / 4``."""
-    return (np.maximum(log_power, log_power.max() - DYNAMIC_RANGE) + 4.0) / 4.0
+    scaled: NDArray[np.float32] = (np.maximum(log_power, log_power.max() - DYNAMIC_RANGE) + 4.0) / 4.0
+    return scaled
 
 
 def log_mel(

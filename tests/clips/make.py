@@ -18,7 +18,12 @@ from models.nano.espeak import Espeak
 HERE = Path(__file__).parent
 RATE = 16_000  # Hz
 QUIET = 0.004  # of the peak: what is below it at the ends is cut off
-BY_ESPEAK = {"yes": ("yes", "en-us"), "undo": ("undo", "en-us+f3"), "hao": ("好", "cmn"), "total": ("把 total 打印出来", "cmn+f3")}
+BY_ESPEAK = {
+    "yes": ("yes", "en-us"),
+    "undo": ("undo", "en-us+f3"),
+    "hao": ("好", "cmn"),
+    "total": ("把 total 打印出来", "cmn+f3"),
+}
 BY_FLITE = {"yes": ("yes", "rms"), "undo": ("undo", "slt")}
 CONTAINERS = {"m4a": ("ipod", "aac"), "webm": ("webm", "libopus")}  # of `total`
 
@@ -60,7 +65,9 @@ def _write_by_av(path: Path, container: str, codec: str, clip: NDArray[np.float3
         stream.bit_rate = 32_000
         frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="fltp", layout="mono")
         frame.sample_rate = rate
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 960)
+        resampler = av.AudioResampler(
+            format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 960
+        )
         for part in (*resampler.resample(frame), *resampler.resample(None)):
             file.mux(stream.encode(part))
         file.mux(stream.encode(None))
