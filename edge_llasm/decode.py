@@ -35,7 +35,7 @@ class Undecodable(Exception):
 def decode(data: bytes, name: str) -> Decoded:
     """Raises AudioError that names the file, EngineError without any decoder."""
     reasons = []
-    for decoder in (_by_soundfile, _by_av, _by_ffmpeg):
+    for decoder in (by_soundfile, by_av, by_ffmpeg):
         try:
             return decoder(data)
         except Undecodable as error:
@@ -57,7 +57,8 @@ def _is_text(data: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
 
 
-def _by_soundfile(data: bytes) -> Decoded:
+def by_soundfile(data: bytes) -> Decoded:
+    """wav, flac, ogg, opus, mp3, aiff and more, of any rate and number of channels. Raises Undecodable, EngineError."""
     try:
         import soundfile
     except (ImportError, OSError) as error:
@@ -75,7 +76,8 @@ def _by_soundfile(data: bytes) -> Decoded:
     return np.concatenate(blocks) if blocks else np.empty((0, channels), np.float32), rate
 
 
-def _by_av(data: bytes) -> Decoded:
+def by_av(data: bytes) -> Decoded:
+    """m4a, webm and the sound of videos, mixed to mono. Raises Undecodable."""
     try:
         import av
     except (ImportError, OSError) as error:
@@ -103,7 +105,8 @@ def _planar(frame: Any) -> NDArray[np.float32]:
     return samples
 
 
-def _by_ffmpeg(data: bytes) -> Decoded:
+def by_ffmpeg(data: bytes) -> Decoded:
+    """The same by the ffmpeg on PATH, at 16 kHz. Raises Undecodable."""
     program = shutil.which("ffmpeg")
     if program is None:
         raise Undecodable(_NO_FFMPEG)
