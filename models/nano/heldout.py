@@ -1,6 +1,6 @@
 """Makes the committed held-out set: sentences and voices that training never meets, as recordings with their texts and answers.
 
-    python -m models.nano.heldout models/nano/heldout
+    python -m models.nano.heldout models/nano/heldout --demo models/nano/demo
 
 Evaluation needs no synthesizer: it reads ``heldout.jsonl`` and the recordings beside it. One line is one conversation:
 ``{"group", "kind", "language", "turns": [{"audio", "voice", "said", "answer"}, …]}``.
@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import soundfile
 
 from edge_llasm.speech.mel import SAMPLE_RATE
@@ -21,6 +22,14 @@ from models.nano.world.spoken import Exchange
 
 GROUPS = {"en": 80, "zh": 80, "mixed": 60, "second turn": 25, "other synthesizer": 30}  # conversations
 SEED = 2026
+DEMO = {  # recordings that the README and `make demo` play: undistorted, by voices that training never hears
+    "1-define-a-function.ogg": (
+        "define a function called parse date",
+        Voice("festival", "cmu_us_slt_arctic_hts"),
+    ),
+    "2-print-total.ogg": ("把 total 打印出来", Voice("espeak", "shelby", rate=0.9)),
+    "3-arithmetic.ogg": ("三十五加四十八等于多少", Voice("espeak", "steph3", rate=0.9)),
+}
 
 
 def group_of(exchange: Exchange, counts: Counter[str]) -> str:
@@ -74,12 +83,28 @@ def build(folder: Path) -> None:
     (folder / "heldout.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def build_demo(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    speakers = Speakers()
+    for name, (said, voice) in DEMO.items():
+        speech = speakers.say(said, voice)
+        if speech is None:
+            raise RuntimeError(f"{voice.engine} did not say {said!r}")
+        samples = np.pad(speech.samples, int(0.25 * SAMPLE_RATE))
+        soundfile.write(folder / name, samples, SAMPLE_RATE, format="OGG", subtype="OPUS")
+    speakers.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    build(parser.parse_args().folder)
+    parser.add_argument("--demo", type=Path, help="also make the demonstration's recordings, there")
+    options = parser.parse_args()
+    build(options.folder)
+    if options.demo:
+        build_demo(options.demo)
 
 
 if __name__ == "__main__":

@@ -224,7 +224,9 @@ def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: 
             mel, labels, said, counts = collate(group, phoneme_index, word_index)
             frame, ctc = loss(
                 model,
-                vary(mel, generator) if torch.rand((), generator=generator) < VARIED * min(1.0, 2 * spent / minutes) else mel,
+                vary(mel, generator)
+                if torch.rand((), generator=generator) < VARIED * min(1.0, 2 * spent / minutes)
+                else mel,
                 labels,
                 said,
                 counts,
