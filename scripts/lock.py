@@ -56,13 +56,14 @@ def package(block: str) -> str:
     return re.split(r"[=\s]", block, maxsplit=1)[0]
 
 
-def add_cpu_hashes(block: str, wheels: list[Path]) -> str:
-    version = block.split("==")[1].split()[0]
-    digests = TORCH_CPU.get(version, []) + [
-        hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels
-    ]
-    new = [f"    --hash=sha256:{digest}" for digest in digests if digest not in block]
-    return " \\\n".join([block, *new])
+def cpu_build(block: str, wheels: list[Path]) -> str:
+    """torch's block once more, for its CPU build."""
+    pin = block.split()[0]
+    digests = TORCH_CPU.get(pin.split("==")[1], [])
+    digests += [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
+    if not digests:
+        sys.exit(f"lock: no hash of a CPU build of {pin} is known: pass --torch-wheel FILE")
+    return " \\\n".join([f"{pin}+cpu", *(f"    --hash=sha256:{digest}" for digest in dict.fromkeys(digests))])
 
 
 def main() -> None:
@@ -86,7 +87,8 @@ def main() -> None:
     added = [block for block in everything if package(block) not in known]
     write("torch-cuda", [block for block in added if CUDA.match(block)])
     rest = [block for block in added if not CUDA.match(block)]
-    write("torch", [add_cpu_hashes(b, options.torch_wheel) if package(b) == "torch" else b for b in rest])
+    write("torch", rest)
+    write("torch-cpu", [cpu_build(b, options.torch_wheel) for b in rest if package(b) == "torch"])
 
 
 if __name__ == "__main__":
