@@ -7,17 +7,17 @@ endif
 VENV ?= .venv
 export VENV
 BIN = $(VENV)/bin
-DEMO = $(firstword $(sort $(wildcard models/nano/demo/*.ogg)))
+DEMO = $(sort $(wildcard models/nano/demo/*.ogg))
 
 .PHONY: help demo test lint types wheel-check test-torch clean setup-runtime setup-dev setup-torch check-python
 
 help:            ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: setup-runtime    ## set up, then answer a recording
+demo: setup-runtime    ## set up, then answer the bundled recordings
 	@test -n "$(DEMO)" || { echo "make: models/nano/demo holds no recording" >&2; exit 1; }
-	@echo "$$ edge-llasm ask $(DEMO)"
-	@$(BIN)/edge-llasm ask $(DEMO)
+	@for recording in $(DEMO); do \
+		echo "$$ edge-llasm ask $$recording"; $(BIN)/edge-llasm ask $$recording || exit; done
 
 test: setup-dev        ## set up, then run the tests that need no torch
 	$(BIN)/python -m pytest -m "not torch" $(PYTEST)
