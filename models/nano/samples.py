@@ -89,6 +89,8 @@ class Writer:
 
 def typed(rng: Random, text: str) -> str:
     """How somebody might type what others say: with capitals, punctuation, digits."""
+    if rng.random() < 0.6:
+        return text
     if rng.random() < 0.5:
         text = _NUMBER.sub(lambda match: _NUMBERS[match.group()], text) if "一" not in text else text
     if rng.random() < 0.4:
@@ -113,8 +115,8 @@ def transcription(heard: Heard, rng: Random) -> Turn:
 
 
 def text_turns(exchange: Exchange, rng: Random) -> list[Turn]:
-    """Each question typed, or as speech that is still only words."""
+    """Each question typed (short, so most of them), or as speech that is still only words."""
     return [
-        ([typed(rng, said) if rng.random() < 0.35 else Heard(said)], answer)
+        ([typed(rng, said) if rng.random() < 0.75 else Heard(said)], answer)
         for said, answer in exchange.turns
     ]

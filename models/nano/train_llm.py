@@ -43,12 +43,10 @@ class TextSource:
 
     def __call__(self, rng: Random) -> Sample:
         exchange = next(self._stream)
-        if rng.random() < 0.2:
-            return self._writer.sample(
-                [samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng
-            )
+        if rng.random() < 0.15:
+            return self._writer.sample([samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng)
         turns: list[Turn] = []
-        while rng.random() < 0.12 and len(turns) < 6:  # talk before that has nothing to do with it
+        while rng.random() < 0.06 and len(turns) < 6:  # talk before that has nothing to do with it
             turns += samples.text_turns(next(self._stream), rng)
         return self._writer.sample([*turns, *samples.text_turns(exchange, rng)], rng)
 
