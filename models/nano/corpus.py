@@ -13,7 +13,8 @@ from typing import Any
 from models.nano.world import arithmetic, chat, coding, followups, knowledge
 from models.nano.world.spoken import Exchange, language_of, speakable, spoken, tokens
 
-SUBJECTS: dict[Callable[[Random], Exchange], float] = {  # share of the conversations
+Subject = Callable[[Random], Exchange]
+SUBJECTS: dict[Subject, float] = {  # share of the conversations
     coding.generate: 0.33, arithmetic.generate: 0.15, knowledge.fact: 0.13, knowledge.capital: 0.05, knowledge.recipe: 0.06,
     knowledge.word: 0.08, chat.generate: 0.08, followups.generate: 0.12,
 }  # fmt: skip
@@ -32,12 +33,14 @@ def held_out(text: str) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 100 < HELD_OUT_PERCENT
 
 
-def conversations(seed: int, *, test: bool = False) -> Iterator[Exchange]:
+def conversations(
+    seed: int, *, test: bool = False, subjects: dict[Subject, float] = SUBJECTS
+) -> Iterator[Exchange]:
     """An endless stream of conversations, trained ones or (``test``) held-out ones. Human turns are ``spoken`` text."""
     rng = Random(seed)
-    subjects, shares = list(SUBJECTS), list(SUBJECTS.values())
+    generators, shares = list(subjects), list(subjects.values())
     while True:
-        exchange = rng.choices(subjects, shares)[0](rng)
+        exchange = rng.choices(generators, shares)[0](rng)
         if not all(speakable(said) for said, _ in exchange.turns):  # the paper's filter
             continue
         turns = tuple((spoken(said), answer) for said, answer in exchange.turns)

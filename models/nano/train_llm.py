@@ -24,11 +24,13 @@ from models.nano import corpus, hearing, language, parallel, samples, synthesize
 from models.nano.samples import IGNORED, Heard, Sample, Turn
 from models.nano.synthesize import Clip
 from models.nano.train_speech import SpeechModel, batches, collate, vary
+from models.nano.world import arithmetic
 from models.nano.world.spoken import Exchange
 
 BATCH_TOKENS = 1_000  # in one process
 POOL = 384  # samples that are sorted by length together
-VERSIONS = 2  # variations of each clip
+VERSIONS = 1  # variations of each clip
+DRILL = 0.25  # more arithmetic for text pre-training: sums are learnt slowest
 RATES = {"text": 1.5e-3, "stage1": 4e-3, "stage2": 6e-4}  # peak learning rates
 MAX_TOKENS = 420
 
@@ -40,9 +42,10 @@ class TextSource:
 
     def __init__(self, writer: samples.Writer, seed: int) -> None:
         self._writer, self._stream = writer, corpus.conversations(seed)
+        self._drill = corpus.conversations(seed, subjects={arithmetic.generate: 1.0})
 
     def __call__(self, rng: Random) -> Sample:
-        exchange = next(self._stream)
+        exchange = next(self._drill if rng.random() < DRILL else self._stream)
         if rng.random() < 0.15:
             return self._writer.sample([samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng)
         turns: list[Turn] = []
