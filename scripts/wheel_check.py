@@ -105,9 +105,8 @@ def main() -> None:
         elsewhere = scratch / "elsewhere"
         elsewhere.mkdir()
         run([*prefix, str(tools / "python"), "-c", IMPORT], cwd=elsewhere, env=environment)
-        recording = next(
-            (scratch / "venv").glob("lib/python*/site-packages/edge_llasm/bundles/nano/demo/*.ogg")
-        )
+        nano = "lib/python*/site-packages/edge_llasm/bundles/nano"
+        recording = min((scratch / "venv").glob(f"{nano}/demo/*.ogg"))
         command = [*prefix, str(tools / "edge-llasm"), "ask", str(recording)]
         answer = run(command, cwd=elsewhere, env=environment, stdin=subprocess.DEVNULL)
         if not answer.strip():
