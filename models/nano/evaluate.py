@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_llasm import Assistant
+from models.nano.scoring import distance
 from models.nano.world.spoken import tokens
 
 HELD_OUT = Path(__file__).with_name("heldout")
@@ -50,16 +51,6 @@ class Result:
     @property
     def right(self) -> bool:
         return fold(self.answer) == fold(self.expected)
-
-
-def distance(heard: list[str], said: list[str]) -> int:
-    """Edits (insertions, deletions, substitutions) between two token lists."""
-    row = list(range(len(said) + 1))
-    for i, token in enumerate(heard, 1):
-        diagonal, row[0] = row[0], i
-        for j, wanted in enumerate(said, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (token != wanted))
-    return row[-1]
 
 
 def fold(text: str) -> str:

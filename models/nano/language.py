@@ -1,19 +1,16 @@
-"""nano's LLaMA: its SentencePiece vocabulary, its shape, and the checkpoint in the layout of the released LLaSM ones."""
+"""nano's LLaMA: its SentencePiece vocabulary, its shape, and the adapter before it."""
 
 import io
-import json
 import re
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import sentencepiece
-import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from edge_llasm.prompt import TEMPLATES, TokenIds
-from models.nano import corpus, hearing
+from models.nano import corpus
 from models.nano.samples import typed
 from models.nano.world import coding
 from models.nano.world.spoken import HAN
@@ -77,48 +74,3 @@ class Llasm(nn.Module):
         super().__init__()
         self.llama = new_llama(n_vocab)
         self.adapter = nn.Linear(d_speech, self.llama.config.hidden_size)
-
-
-def save_checkpoint(model: Llasm, tokenizer_file: Path, folder: Path, version: str) -> None:
-    """Half-precision weights in the files that ``LinkSoul/LLaSM-Cllama2`` has."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config, llama = model.llama.config, model.llama.state_dict()
-    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in llama.items()}
-    tensors["model.mm_projector.weight"] = model.adapter.weight.detach().to(torch.float16)
-    tensors["model.mm_projector.bias"] = model.adapter.bias.detach().to(torch.float16)
-    shard = "pytorch_model-00001-of-00001.bin"
-    torch.save(tensors, folder / shard)
-    size = sum(tensor.numel() * 2 for tensor in tensors.values())
-    _write(
-        folder / "pytorch_model.bin.index.json",
-        {"metadata": {"total_size": size}, "weight_map": dict.fromkeys(tensors, shard)},
-    )
-    (folder / "tokenizer.model").write_bytes(tokenizer_file.read_bytes())
-    ids = token_ids(load_tokenizer(tokenizer_file))
-    _write(
-        folder / "added_tokens.json",
-        {"<au_patch>": ids.au_patch, "<au_start>": ids.au_start, "<au_end>": ids.au_end},
-    )
-    _write(
-        folder / "special_tokens_map.json", {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    )
-    _write(folder / "tokenizer_config.json", {
-        "tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
-        "add_bos_token": True, "add_eos_token": False, "legacy": True, "model_max_length": CONTEXT,
-    })  # fmt: skip
-    _write(folder / "config.json", {
-        "architectures": ["LlaaaLlamaForCausalLM"], "model_type": "llaaa", "torch_dtype": "float16",
-        "hidden_size": config.hidden_size, "intermediate_size": config.intermediate_size, "hidden_act": "silu",
-        "num_hidden_layers": config.num_hidden_layers, "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads, "vocab_size": config.vocab_size, "rms_norm_eps": config.rms_norm_eps,
-        "max_position_embeddings": CONTEXT, "rope_theta": 10000.0, "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2,
-        "mm_audio_tower": "whisper", "mm_hidden_size": model.adapter.in_features, "audio_token_len": hearing.N_QUERIES, "use_mm_proj": True,
-        "edge_llasm": {
-            "name": "nano", "version": version, "licence": "MIT", "languages": ["en", "zh"], "template": "llama2-llasm-paper",
-            "system": SYSTEM, "transcribe": corpus.TRANSCRIBE, "trim_window": True, "temperature": 0.0, "max_tokens": 128,
-        },
-    })  # fmt: skip
-
-
-def _write(file: Path, value: dict[str, Any]) -> None:
-    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

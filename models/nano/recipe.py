@@ -2,6 +2,7 @@
 
     python -m models.nano.recipe WORK_DIR            # about 3 hours on two cores; interrupt and repeat at will
     python -m models.nano.recipe WORK_DIR --smoke    # minutes: every step for real, on so little that nothing is learnt
+    python -m models.nano.recipe WORK_DIR --from models/nano/checkpoint    # train the published weights further
 
 Needs the ``train`` requirements and Debian's ``flite``; ``festival`` only for the held-out set, which is in the repository.
 """
@@ -12,9 +13,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.__main__ import main as convert
-from models.nano import evaluate, parallel, synthesize, train_llm, train_speech
+import torch
 
+from convert.__main__ import main as convert
+from models.nano import checkpoint, evaluate, parallel, synthesize, train_llm, train_speech
+
+TYPES = ("--llm-type", "Q8_0", "--speech-type", "q8_0")
 BUNDLE_FILES = ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf")
 
 
@@ -52,23 +56,14 @@ def make(folder: Path, scale: Scale) -> Path:
     parallel.run(train_llm.train, folder, "stage1", scale.stage1)
     # 6. Stage 2: adapter and LLM learn from spoken instructions.
     parallel.run(train_llm.train, folder, "stage2", scale.stage2)
+    heard = train_speech.load(torch.load(folder / "speech.pt", weights_only=True))
+    checkpoint.save_speech(heard, folder / "checkpoint")
     # 7. Convert the checkpoint to what the runtime reads.
     bundle = folder / "nano"
     if bundle.exists():
         shutil.rmtree(bundle)
-    status = convert(
-        [
-            str(folder / "llasm"),
-            "--whisper",
-            str(folder / "whisper"),
-            str(bundle),
-            "--llm-type",
-            "Q8_0",
-            "--speech-type",
-            "q8_0",
-        ]
-    )
-    if status:
+    whisper, llasm = folder / "checkpoint" / "whisper", folder / "checkpoint" / "llasm"
+    if status := convert([str(llasm), "--whisper", str(whisper), str(bundle), *TYPES]):
         sys.exit(status)
     return bundle
 
@@ -80,18 +75,24 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where data, checkpoints and logs go")
     parser.add_argument("--smoke", action="store_true", help="a size that runs in minutes")
     parser.add_argument(
+        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="begin with the weights of a checkpoint"
+    )
+    parser.add_argument(
         "--install", type=Path, metavar="DIR", help="then copy the bundle there, e.g. models/nano"
     )
     options = parser.parse_args()
     if not options.smoke and not shutil.which("flite"):
         parser.error("flite is missing, half of the English voices: apt install flite")
     scale = SMOKE if options.smoke else FULL
+    if options.start and not (options.folder / "speech.pt").exists():
+        checkpoint.begin_from(options.start, options.folder)
     bundle = make(options.folder, scale)
     # 8. Evaluate the shipped files, through the command line.
     sys.stdout.write(evaluate.table(evaluate.evaluate(str(bundle), scale.held_out)) + "\n")
     if options.install:
         for name in BUNDLE_FILES:
             shutil.copy2(bundle / name, options.install / name)
+        shutil.copytree(options.folder / "checkpoint", options.install / "checkpoint", dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,20 @@ speech pre-training used: then the LLM learns to live with hearing that is not p
 
 import argparse
 import json
-import math
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.nano import corpus, hearing, language, parallel, samples, synthesize
+from models.nano import checkpoint, corpus, hearing, language, parallel, samples, synthesize
 from models.nano.samples import IGNORED, Heard, Sample, Turn
+from models.nano.stage import Stage
 from models.nano.synthesize import Clip
-from models.nano.train_speech import SpeechModel, batches, collate, vary
+from models.nano.train_speech import batches, collate, load, vary
 from models.nano.world import arithmetic
 from models.nano.world.spoken import Exchange
 
@@ -33,6 +31,8 @@ VERSIONS = 1  # variations of each clip
 DRILL = 0.25  # more arithmetic for text pre-training: sums are learnt slowest
 RATES = {"text": 1.5e-3, "stage1": 4e-3, "stage2": 6e-4}  # peak learning rates
 MAX_TOKENS = 420
+
+VERSION = "0.1.0"  # of the model
 
 Draw = Callable[[Random], Sample]
 
@@ -47,7 +47,9 @@ class TextSource:
     def __call__(self, rng: Random) -> Sample:
         exchange = next(self._drill if rng.random() < DRILL else self._stream)
         if rng.random() < 0.15:
-            return self._writer.sample([samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng)
+            return self._writer.sample(
+                [samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng
+            )
         turns: list[Turn] = []
         while rng.random() < 0.06 and len(turns) < 6:  # talk before that has nothing to do with it
             turns += samples.text_turns(next(self._stream), rng)
@@ -144,13 +146,11 @@ def exact(model: language.Llasm, group: list[Sample], states: NDArray[np.float16
 
 def compute_states(folder: Path) -> None:
     """Every clip's query states under ``VERSIONS`` variations: ``states.npy`` (clips * VERSIONS, N_QUERIES, d) float16."""
-    saved = torch.load(folder / "speech.pt", weights_only=True)
-    model = SpeechModel(*saved["shape"], saved["phonemes"], saved["words"])
-    model.load_state_dict(saved["model"])
+    model = load(torch.load(folder / "speech.pt", weights_only=True))
     model.eval()
     for name, versions in (("dev", 1), ("speech", VERSIONS)):
         clips = synthesize.load(folder / name)
-        shape = (len(clips) * versions, hearing.N_QUERIES, saved["shape"][0])
+        shape = (len(clips) * versions, hearing.N_QUERIES, model.shape[0])
         file = folder / f"{name}_states.npy"
         if parallel.rank() == 0:
             np.lib.format.open_memmap(file, "w+", np.float16, shape).flush()
@@ -159,7 +159,7 @@ def compute_states(folder: Path) -> None:
         where = {id(clip): i for i, clip in enumerate(clips)}
         generator = torch.Generator().manual_seed(parallel.rank())
         for group in parallel.share(batches(clips, Random(9))):
-            mel = collate(group, {}, dict.fromkeys(saved["words"], 0))[0]
+            mel = collate(group, {}, dict.fromkeys(model.words, 0))[0]
             for version in range(versions):
                 varied = vary(mel, generator) if name == "speech" else mel
                 with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -204,7 +204,8 @@ def text_dev_samples(writer: samples.Writer) -> dict[str, list[Sample]]:
     return rows
 
 
-def train(folder: Path, stage: str, minutes: float) -> None:
+def train(folder: Path, name: str, minutes: float) -> None:
+    stage = Stage(folder, name, minutes, RATES[name])
     tokenizer_file = folder / "tokenizer.model"
     if parallel.rank() == 0 and not tokenizer_file.exists():
         language.train_tokenizer(tokenizer_file)
@@ -213,87 +214,59 @@ def train(folder: Path, stage: str, minutes: float) -> None:
     special = language.token_ids(tokenizer)
     writer = samples.Writer(special, tokenizer.encode)
     torch.manual_seed(2)
-    clips = synthesize.load(folder / "speech") if stage != "text" else []
+    clips = synthesize.load(folder / "speech") if name != "text" else []
     model = language.Llasm(special.au_end + 1, _width(folder))
-    before = {"stage1": "text", "stage2": "stage1"}.get(stage)
+    before = {"stage1": "text", "stage2": "stage1"}.get(name)
     if before:
         model.load_state_dict(torch.load(folder / f"{before}.pt", weights_only=True)["model"])
-    seed = 1000 * (1 + parallel.rank()) + len(stage)
+    seed = 1000 * (1 + parallel.rank()) + len(name)
     draw: Draw = (
         TextSource(writer, seed)
-        if stage == "text"
-        else SpokenSource(writer, clips, seed, talk=stage == "stage2")
+        if name == "text"
+        else SpokenSource(writer, clips, seed, talk=name == "stage2")
     )
     states = np.load(folder / "speech_states.npy", mmap_mode="r") if clips else None
     dev = dev_samples(writer, synthesize.load(folder / "dev")) if clips else text_dev_samples(writer)
     dev_states = np.load(folder / "dev_states.npy") if clips else None
-    trained = list(model.adapter.parameters() if stage == "stage1" else model.parameters())
+    trained = list(model.adapter.parameters() if name == "stage1" else model.parameters())
     for parameter in model.parameters():
         parameter.requires_grad_(any(parameter is one for one in trained))
-    optimizer = torch.optim.AdamW(trained, lr=RATES[stage], betas=(0.9, 0.98), weight_decay=0.02)
-    file, log = folder / f"{stage}.pt", folder / f"{stage}.log"
-    spent, step = 0.0, 0
-    if file.exists():
-        saved = torch.load(file, weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        spent, step = saved["spent"], saved["step"]
-    rng, last, stored, loss_sum, count = Random(seed + step), time.monotonic(), time.monotonic(), 0.0, 0
-    stream = groups(draw, rng)
-    while spent < minutes:
-        for options in optimizer.param_groups:
-            options["lr"] = (
-                RATES[stage]
-                * min(1.0, (step + 1) / 200)
-                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
-            )
-        group = next(stream)
-        logits, labels, _ = forward(model, group, states)
+    optimizer = torch.optim.AdamW(trained, lr=RATES[name], betas=(0.9, 0.98), weight_decay=0.02)
+    state = stage.load()
+    if state:
+        model.load_state_dict(state["model"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
+    stream, sums = groups(draw, Random(seed + stage.step)), np.zeros(2)
+    while not stage.over:
+        stage.set_rate(optimizer)
+        logits, labels, _ = forward(model, next(stream), states)
         loss = nn.functional.cross_entropy(logits, labels)
         optimizer.zero_grad()
         loss.backward()
         parallel.average(trained)
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        step, count, loss_sum = step + 1, count + len(group), loss_sum + loss.item()
-        now = time.monotonic()
-        spent, last = parallel.agree(spent + (now - last) / 60), now
-        if step % 200 == 0 and parallel.rank() == 0:
-            _write(log, f"{spent:6.1f} min  step {step}  loss {loss_sum / 200:.4f}  samples {count}")
-            loss_sum = 0.0
-        if parallel.agree(now - stored) > 240 or spent >= minutes:
-            if parallel.rank() == 0:
-                _save(
-                    file,
-                    {
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "spent": spent,
-                        "step": step,
-                    },
-                )
-                right = {key: round(100 * sum(exact(model, rows[i : i + 16], dev_states) for i in range(0, len(rows), 16)) / len(rows), 1)
-                         for key, rows in dev.items()}  # fmt: skip
-                _write(log, f"{spent:6.1f} min  exact {json.dumps(right)}")
-            stored = time.monotonic()
-    if stage == "stage2" and parallel.rank() == 0:
-        language.save_checkpoint(model, tokenizer_file, folder / "llasm", "0.1.0")
+        due = stage.tick()
+        sums += (loss.item(), 1)
+        if due and parallel.rank() == 0:
+            stage.save(model, optimizer)
+            right = {key: _percent_exact(model, rows, dev_states) for key, rows in dev.items()}
+            stage.log(f"loss {sums[0] / sums[1]:.4f}  exact {json.dumps(right)}")
+            sums[:] = 0
+    if name == "stage2" and parallel.rank() == 0:
+        checkpoint.save_llasm(model, tokenizer_file, folder / "checkpoint" / "llasm", VERSION)
+
+
+def _percent_exact(model: language.Llasm, rows: list[Sample], states: NDArray[np.float16] | None) -> float:
+    right = sum(exact(model, rows[i : i + 16], states) for i in range(0, len(rows), 16))
+    return round(100 * right / len(rows), 1)
 
 
 def _width(folder: Path) -> int:
     """The width of Whisper's states; the adapter is only used once they exist."""
     states = folder / "dev_states.npy"
     return int(np.load(states, mmap_mode="r").shape[2]) if states.exists() else hearing.WIDTH
-
-
-def _save(file: Path, state: dict[str, Any]) -> None:
-    torch.save(state, file.with_suffix(".tmp"))
-    file.with_suffix(".tmp").rename(file)
-
-
-def _write(log: Path, line: str) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
 
 
 def main() -> None:

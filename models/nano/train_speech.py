@@ -9,7 +9,6 @@ spell the words and characters by CTC (Graves et al. 2006). Without the first it
 import argparse
 import json
 import math
-import time
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -20,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from models.nano import corpus, hearing, parallel, synthesize
+from models.nano.scoring import distance
+from models.nano.stage import Stage
 from models.nano.synthesize import POSITION_SECONDS, Clip
 from models.nano.world.spoken import language_of, tokens
 
@@ -27,6 +28,8 @@ BATCH_FRAMES = 2_800  # mel frames in a batch of one process: about 12 clips
 VARIED = 0.7  # share of the batches that are changed further, from the middle of the training on
 UNKNOWN = -100
 FLOOR = -10.0  # log10 power of digital silence
+
+Shape = tuple[int, int, int, int]  # width, heads, encoder layers, decoder layers
 
 
 class SpeechModel(nn.Module):
@@ -163,16 +166,6 @@ def transcribe(model: SpeechModel, mel: Tensor) -> list[list[str]]:
     ]
 
 
-def distance(heard: list[str], said: list[str]) -> int:
-    """Edits between two token lists."""
-    row = list(range(len(said) + 1))
-    for i, token in enumerate(heard, 1):
-        diagonal, row[0] = row[0], i
-        for j, wanted in enumerate(said, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (token != wanted))
-    return row[-1]
-
-
 def evaluate(model: SpeechModel, clips: list[Clip]) -> dict[str, float]:
     """Token error in percent by language, on clips that are not trained on."""
     errors: Counter[str] = Counter()
@@ -193,84 +186,50 @@ def labels_of(clips: list[Clip]) -> list[str]:
     return ["_"] + sorted(name for name, count in counts.items() if count >= 50 and name != "_")
 
 
-def train(folder: Path, minutes: float, shape: tuple[int, int, int, int], rate: float = 1.5e-3) -> None:
-    """Trains for ``minutes`` in all, over as many resumed runs as it takes; ends with the Whisper folder."""
-    state_file, log = folder / "speech.pt", folder / "speech.log"
+def train(folder: Path, minutes: float, shape: Shape, rate: float = 1.5e-3) -> None:
+    """Trains for ``minutes`` in all, over as many resumed runs as it takes."""
+    stage = Stage(folder, "speech", minutes, rate)
     clips, dev = synthesize.load(folder / "speech"), synthesize.load(folder / "dev")
-    state: dict[str, Any] | None = torch.load(state_file, weights_only=True) if state_file.exists() else None
-    words: list[str] = state["words"] if state else corpus.vocabulary()
-    phonemes: list[str] = state["phonemes"] if state else labels_of(clips)
+    state = stage.load()
     torch.manual_seed(1)
-    model = SpeechModel(*shape, phonemes, words)
+    model = load(state) if state else SpeechModel(*shape, labels_of(clips), corpus.vocabulary())
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02, eps=1e-6)
-    spent, step, epoch = 0.0, 0, 0
-    if state:
-        model.load_state_dict(state["model"])
+    if state and "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
-        spent, step, epoch = state["spent"], state["step"], state["epoch"]
-    phoneme_index, word_index = {p: i for i, p in enumerate(phonemes)}, {w: i for i, w in enumerate(words)}
-    clips = [clip for clip in clips if all(token in word_index for token in tokens(clip.text))]
-    generator = torch.Generator().manual_seed(1000 * step + parallel.rank())
-    saved = last = time.monotonic()
+    phonemes, words = ({name: i for i, name in enumerate(names)} for names in (model.phonemes, model.words))
+    clips = [clip for clip in clips if all(token in words for token in tokens(clip.text))]
+    generator = torch.Generator().manual_seed(1000 * stage.step + parallel.rank())
     sums = np.zeros(3)
-    while spent < minutes:
-        for group in parallel.share(batches(clips, Random(epoch))):
-            for options in optimizer.param_groups:
-                options["lr"] = (
-                    rate
-                    * min(1.0, (step + 1) / 300)
-                    * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / minutes))))
-                )
-            mel, labels, said, counts = collate(group, phoneme_index, word_index)
-            frame, ctc = loss(
-                model,
-                vary(mel, generator)
-                if torch.rand((), generator=generator) < VARIED * min(1.0, 2 * spent / minutes)
-                else mel,
-                labels,
-                said,
-                counts,
-            )
+    while not stage.over:
+        for group in parallel.share(batches(clips, Random(f"step {stage.step}"))):
+            stage.set_rate(optimizer)
+            mel, labels, said, counts = collate(group, phonemes, words)
+            if torch.rand((), generator=generator) < VARIED * min(1.0, 2 * stage.progress):
+                mel = vary(mel, generator)
+            frame, ctc = loss(model, mel, labels, said, counts)
             optimizer.zero_grad()
             (2.0 * frame + ctc).backward()
             parallel.average(model.parameters())
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            step += 1
-            now = time.monotonic()
-            spent, last = parallel.agree(spent + (now - last) / 60), now
-            sums += (frame.item(), ctc.item(), len(group))
-            if step % 250 == 0 and parallel.rank() == 0:
-                frame_mean, ctc_mean, heard = sums / (250, 250, 1)
-                _write(
-                    log,
-                    f"{spent:6.1f} min  step {step}  epoch {epoch}  frame {frame_mean:.3f}  ctc {ctc_mean:.3f}  clips {heard:.0f} of {len(clips)}",
+            due = stage.tick()
+            sums += (frame.item(), ctc.item(), 1)
+            if due and parallel.rank() == 0:
+                stage.save(model, optimizer, shape=model.shape, words=model.words, phonemes=model.phonemes)
+                frame_mean, ctc_mean = sums[:2] / sums[2]
+                stage.log(
+                    f"frame {frame_mean:.3f}  ctc {ctc_mean:.3f}  token error {json.dumps(evaluate(model, dev))}"
                 )
                 sums[:] = 0
-            if parallel.agree(now - saved) > 240 or spent >= minutes:
-                if parallel.rank() == 0:
-                    _save(state_file, model, optimizer, spent, step, epoch)
-                    _write(log, f"{spent:6.1f} min  token error {json.dumps(evaluate(model, dev))}")
-                saved = time.monotonic()
-            if spent >= minutes:
+            if stage.over:
                 break
-        epoch += 1
-    if parallel.rank() == 0:
-        hearing.save(model.whisper, folder / "whisper")
 
 
-def _write(log: Path, line: str) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
-def _save(
-    file: Path, model: SpeechModel, optimizer: torch.optim.Optimizer, spent: float, step: int, epoch: int
-) -> None:
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step, "epoch": epoch,
-             "shape": model.shape, "words": model.words, "phonemes": model.phonemes}  # fmt: skip
-    torch.save(state, file.with_suffix(".tmp"))
-    file.with_suffix(".tmp").rename(file)
+def load(state: dict[str, Any]) -> SpeechModel:
+    """The model of a saved state."""
+    model = SpeechModel(*state["shape"], state["phonemes"], state["words"])
+    model.load_state_dict(state["model"])
+    return model
 
 
 def main() -> None:
