@@ -92,14 +92,12 @@ def onnx_devices() -> tuple[str, ...]:
 
 def llama_devices() -> tuple[str, ...]:
     """Devices of the installed llama-cpp-python. Raises EngineError when there is none."""
-    try:
-        import llama_cpp
-        from llama_cpp import _ggml
-    except (ImportError, OSError, RuntimeError) as error:
-        raise EngineError(
-            f"llama.cpp cannot be loaded ({error}); install it: pip install llama-cpp-python"
-        ) from error
-    return _ggml_devices(_ggml.libggml) if llama_cpp.llama_supports_gpu_offload() else ("cpu",)
+    from edge_llasm.llama_library import load_library
+
+    library = load_library()
+    from llama_cpp import _ggml  # only behind load_library, which says what is wrong with an installation
+
+    return _ggml_devices(_ggml.libggml) if library.llama_supports_gpu_offload() else ("cpu",)
 
 
 def onnxruntime() -> Any:

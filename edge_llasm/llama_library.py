@@ -54,8 +54,11 @@ log = NativeLog()
 """One per process, as the library has one log."""
 
 
-def load_library(verbose: bool = False) -> Any:
-    """The module llama_cpp.llama_cpp, ready for use. Raises EngineError with the line that installs it."""
+def load_library(verbose: bool | None = None) -> Any:
+    """The module llama_cpp.llama_cpp, ready for use; `verbose` None leaves its log as it is, at first silent.
+
+    Raises EngineError with the line that installs it.
+    """
     try:
         version = importlib.import_module("llama_cpp").__version__
         lib = importlib.import_module("llama_cpp.llama_cpp")
@@ -66,8 +69,9 @@ def load_library(verbose: bool = False) -> Any:
     numbers = tuple(int(n) for n in re.findall(r"\d+", version)[:3])
     if not OLDEST <= numbers < NEWER:
         raise EngineError(f"llama-cpp-python {version} is not supported: {INSTALL}")
-    log.verbose = verbose
-    log.install(lib)
+    if verbose is not None:
+        log.verbose = verbose
+    log.install(lib)  # before anything else: asking a GPU build for its devices makes it talk
     lib.llama_backend_init()
     return lib
 

@@ -64,10 +64,9 @@ def package(name: str) -> str:
 
 def devices(engine: str) -> str:
     """The devices that an engine's installed build can use, best first."""
-    from edge_llasm.devices import llama_devices, onnx_devices, whisper_devices
+    from edge_llasm.devices import engine_devices
 
-    engines = {"whisper.cpp": whisper_devices, "onnxruntime": onnx_devices, "llama.cpp": llama_devices}
-    return ", ".join(engines[engine]())
+    return ", ".join(engine_devices(engine))
 
 
 def answer(model: str) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
-from collections import deque
 from pathlib import Path
 from types import TracebackType
 
@@ -25,9 +23,9 @@ from edge_llasm.speech.whisper_lib import (
     AUDIO_CTX,
     DURATION_MS,
     N_THREADS,
-    LogCallback,
     WhisperLibrary,
     load_library,
+    log,
 )
 
 NAME = "whisper.cpp"
@@ -71,7 +69,7 @@ class WhisperCpp:
     ) -> WhisperCpp:
         """Load a file that `Bundle.verify` has passed. Raises EngineError, DeviceError, BundleError."""
         library = load_library()
-        log.listen(library, verbose)
+        log.listen(verbose)
         taken = speech_device(device).device
         params = library.context_params()
         params.use_gpu = taken != "cpu"
@@ -79,7 +77,7 @@ class WhisperCpp:
         params.flash_attn = False
         context = library.cdll.whisper_init_from_file_with_params(os.fsencode(path), params)
         if not context:
-            raise EngineError(f"whisper.cpp cannot load {path} ({log.last()}); convert the model again")
+            raise EngineError(f"whisper.cpp cannot load {path} ({log.last_error()}); convert the model again")
         engine = cls(library, context, spec, taken, n_threads or encoder_threads(os.path.getsize(path)))
         try:
             engine._check()
@@ -164,7 +162,9 @@ class WhisperCpp:
 
     def _must(self, code: int, call: str) -> None:
         if code != 0:
-            raise EngineError(f"{call} failed with {code} ({log.last()}); close other programs and try again")
+            raise EngineError(
+                f"{call} failed with {code} ({log.last_error()}); close other programs and try again"
+            )
 
     def close(self) -> None:
         """Free the model's memory; closing twice is fine."""
@@ -179,36 +179,6 @@ class WhisperCpp:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.close()
-
-
-class NativeLog:
-    """whisper.cpp's log: shown when verbose, otherwise its last lines are kept for error messages."""
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=4)
-        self._verbose = False
-        self._callback = LogCallback(self._take)  # kept: native code holds on to it
-
-    def listen(self, library: WhisperLibrary, verbose: bool) -> None:
-        self._verbose = verbose
-        self._lines.clear()
-        library.cdll.whisper_log_set(self._callback, None)
-
-    def last(self) -> str:
-        return "; ".join(self._lines) or "it does not say why"
-
-    def _take(self, level: int, text: bytes | None, data: int | None) -> None:
-        line = (text or b"").decode("utf-8", "replace")
-        if self._verbose:
-            sys.stderr.write(line)
-        if level in (LOG_WARNING, LOG_ERROR) and line.strip():
-            self._lines.append(line.strip())
-
-
-LOG_WARNING, LOG_ERROR = 3, 4
-"""ggml_log_level"""
-log = NativeLog()
-"""One for the process, as whisper.cpp has one."""
 
 
 def window(n_samples: int, spec: SpeechSpec) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
+import sys
+from collections import deque
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +22,9 @@ SUPPORTED = "pywhispercpp 1.5.x (whisper.cpp 1.8)"
 VERSION = "1.8."
 GREEDY = 0
 """whisper_sampling_strategy"""
+
+LOG_WARNING, LOG_ERROR = 3, 4
+"""ggml_log_level, from ggml.h"""
 
 LogCallback = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 
@@ -68,23 +73,68 @@ _FULL_DEFAULTS: tuple[tuple[int, str, float], ...] = (
 
 @dataclass(frozen=True)
 class WhisperLibrary:
-    """The loaded library with its functions typed."""
+    """The loaded library with its functions typed.
+
+    Default parameters are copied from the library's own memory: a struct that is longer in another version must
+    not be written over ours before the layout is checked.
+    """
 
     cdll: ctypes.CDLL
     version: str
 
     def context_params(self) -> ContextParams:
-        params: ContextParams = self.cdll.whisper_context_default_params()
-        return params
+        """The library's defaults."""
+        pointer = self.cdll.whisper_context_default_params_by_ref()
+        try:
+            return ContextParams.from_buffer_copy(pointer.contents)
+        finally:
+            self.cdll.whisper_free_context_params(pointer)
 
     def full_params(self) -> FullParams:
-        params: FullParams = self.cdll.whisper_full_default_params(GREEDY)
-        return params
+        """The library's defaults for greedy search."""
+        pointer = self.cdll.whisper_full_default_params_by_ref(GREEDY)
+        try:
+            return FullParams.from_buffer_copy(pointer.contents)
+        finally:
+            self.cdll.whisper_free_params(pointer)
+
+
+class NativeLog:
+    """Takes whisper.cpp's log lines: the last complaints are kept for messages, all are shown when verbose."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=4)
+        self._verbose = False
+        self._callback = LogCallback(self._take)  # kept: native code holds on to it
+
+    def install(self, cdll: ctypes.CDLL) -> None:
+        """From here on the library is silent."""
+        cdll.whisper_log_set(self._callback, None)
+
+    def listen(self, verbose: bool) -> None:
+        """Forget the complaints so far, and show what comes, or not."""
+        self._verbose = verbose
+        self._lines.clear()
+
+    def last_error(self) -> str:
+        """The newest complaints as one line."""
+        return "; ".join(self._lines) or "it gave no reason; try --verbose"
+
+    def _take(self, level: int, text: bytes | None, data: int | None) -> None:
+        line = (text or b"").decode("utf-8", "replace")
+        if self._verbose:
+            sys.stderr.write(line)
+        if level in (LOG_WARNING, LOG_ERROR) and line.strip():
+            self._lines.append(line.strip())
+
+
+log = NativeLog()
+"""One per process, as the library has one log."""
 
 
 @cache
 def load_library() -> WhisperLibrary:
-    """Load once, check version and layout. Raises EngineError that names the supported versions."""
+    """Load once, silently; check version and layout. Raises EngineError that names the supported versions."""
     try:
         import _pywhispercpp
     except (ImportError, OSError) as error:
@@ -101,6 +151,7 @@ def load_library() -> WhisperLibrary:
         ) from error
     if not version.startswith(VERSION):
         raise EngineError(f"whisper.cpp {version} is not supported; install {SUPPORTED}")
+    log.install(cdll)  # before anything else: asking a GPU build for its devices makes it talk
     library = WhisperLibrary(cdll, version)
     check_layout(library)
     return library
@@ -118,9 +169,13 @@ def _library_path(extension: Path) -> Path:
 def _declare(cdll: ctypes.CDLL) -> None:
     floats = POINTER(c_float)
     cdll.whisper_version.restype = c_char_p
-    cdll.whisper_context_default_params.restype = ContextParams
-    cdll.whisper_full_default_params.restype = FullParams
-    cdll.whisper_full_default_params.argtypes = [c_int]
+    cdll.whisper_context_default_params_by_ref.restype = POINTER(ContextParams)
+    cdll.whisper_free_context_params.restype = None
+    cdll.whisper_free_context_params.argtypes = [POINTER(ContextParams)]
+    cdll.whisper_full_default_params_by_ref.restype = POINTER(FullParams)
+    cdll.whisper_full_default_params_by_ref.argtypes = [c_int]
+    cdll.whisper_free_params.restype = None
+    cdll.whisper_free_params.argtypes = [POINTER(FullParams)]
     cdll.whisper_init_from_file_with_params.restype = c_void_p
     cdll.whisper_init_from_file_with_params.argtypes = [c_char_p, ContextParams]
     cdll.whisper_free.restype = None
