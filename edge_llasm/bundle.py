@@ -92,7 +92,10 @@ class Bundle:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:
         """Read and check `path`/bundle.toml. Raises BundleError."""
-        folder = Path(path).expanduser()
+        try:
+            folder = Path(path).expanduser()
+        except RuntimeError as error:
+            raise BundleError(f"{path} names a home folder that is not known; give its full path") from error
         top = read_manifest(folder)
         speech, llm = speech_spec(top.table("speech")), llm_spec(top.table("llm"))
         template = top.text("template")
@@ -138,11 +141,11 @@ class Bundle:
         for bundle in bundles:
             if bundle.name == text:
                 return bundle
-        if (Path(text) / MANIFEST).is_file():
+        if os.path.isfile(os.path.join(text, MANIFEST)):  # never raises, unlike pathlib's
             return cls.load(text)
         known = ", ".join(sorted(bundle.name for bundle in bundles)) or "none is installed"
         raise UnknownModel(
-            f"no model is called {text!r} (known: {known}); give one of these, or a folder as ./{text}"
+            f"no model is called {text!r} (known: {known}); give one of these, or a folder as ./NAME"
         )
 
     @classmethod
@@ -194,11 +197,10 @@ def search_path() -> list[Path]:
     """
     import platformdirs
 
-    home = os.environ.get(HOME_VARIABLE)
+    home = os.path.expanduser(os.environ.get(HOME_VARIABLE, ""))
     package = Path(__file__).resolve().parent
     return [
-        (Path(home).expanduser() if home else Path(platformdirs.user_data_dir("edge-llasm", appauthor=False)))
-        / "models",
+        Path(home or platformdirs.user_data_dir("edge-llasm", appauthor=False)) / "models",
         package / "bundles",
         package.parent / "models",
     ]

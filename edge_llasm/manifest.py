@@ -6,6 +6,7 @@ package can trust it. Unknown keys are left alone: a newer minor writer may add 
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -136,14 +137,14 @@ class Table:
 def read_manifest(folder: Path) -> Table:
     """The top table of folder/bundle.toml, of a format that this package reads. Raises BundleError."""
     path = folder / MANIFEST
-    if not folder.is_dir():
-        raise BundleError(f"{folder} is not a model folder: there is no such folder")
+    if not os.path.isdir(folder):
+        raise BundleError(f"{folder} is not a model folder: there is no such folder; check the path")
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise BundleError(
-            f"{folder} is not a model folder: cannot read {MANIFEST} ({error.strerror})"
+            f"{folder} is not a model folder: cannot read {MANIFEST} ({error.strerror}); check the path"
         ) from error
     if len(raw) > MAX_MANIFEST_BYTES:
         raise BundleError(f"{path} is far too long for a manifest; convert the model again")

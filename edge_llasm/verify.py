@@ -80,6 +80,11 @@ def check_fit(bundle: Bundle) -> None:
     gguf = read_gguf(bundle.llm_file)
     _fits(bundle.llm_file, "n_embd", gguf.n_embd, llm.n_embd)
     _fits(bundle.llm_file, "n_vocab", gguf.n_vocab, llm.n_vocab)
+    if llm.n_ctx > gguf.n_ctx_train:
+        raise BundleError(
+            f"{bundle.llm_file} was trained on {gguf.n_ctx_train} positions, {MANIFEST} asks for "
+            f"n_ctx = {llm.n_ctx}; lower it or convert the model again"
+        )
 
 
 def _fits(path: Path, what: str, found: int, wanted: int) -> None:

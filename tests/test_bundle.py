@@ -76,6 +76,12 @@ def test_a_missing_folder_and_a_missing_manifest(tmp_path: Path) -> None:
         Bundle.load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/x", "x" * 300, "./" + "x" * 300, "a/\0"])
+def test_impossible_paths_are_no_models(home: Path, name: str) -> None:
+    with pytest.raises(BundleError, match="; (give|check)"):
+        Bundle.find(name)
+
+
 def test_system_may_be_left_out(tiny_bundle: Path, tmp_path: Path) -> None:
     text = (tiny_bundle / "bundle.toml").read_text("utf-8")
     (tmp_path / "bundle.toml").write_text(

@@ -92,6 +92,7 @@ def test_files_changed_for_each_other(copy: Path) -> None:
         ("window_seconds = 5.0", "window_seconds = 10.0", "n_audio_ctx .* is 250"),
         ("n_queries = 16", "n_queries = 17", "16 decoder positions"),
         ("n_embd = 64", "n_embd = 32", r"adapter\.onnx does not fit this bundle: n_embd is 64"),
+        ("n_ctx = 512", "n_ctx = 513", r"llm\.gguf was trained on 512 positions"),
         ("n_vocab = 400", "n_vocab = 401", r"llm\.gguf does not fit this bundle: n_vocab is 400"),
     ],
 )
