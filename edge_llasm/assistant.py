@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import threading
-import unicodedata
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,9 @@ from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import Embeddings
 from edge_llasm.speech import SpeechEmbedder
+from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
 from edge_llasm.vad import speech_pieces
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 __all__ = ["Assistant", "AudioSource", "Chunk"]
 
@@ -50,7 +47,8 @@ class Chunk:
     text: str
     """never half a character; may be empty, above all in the last chunk"""
     finish_reason: str | None = None
-    """on the last chunk: stop | length | repetition | cancelled"""
+    """on the last chunk: stop | length | repetition | cancelled; of a transcript in several pieces, the first of
+    theirs that is not stop"""
     timings: Timings | None = None
     """on the last chunk"""
 
@@ -141,7 +139,7 @@ class Assistant:
         if not recordings and not texts:
             raise ValueError("a question needs audio, text, or both")
         with self._alone(wait):
-            meter = Meter(self._load_ms, _seconds(recordings))
+            meter = self._meter(recordings)
             pieces = [self._pieces_of(recording) for recording in recordings]
             self._check_room(sum(map(len, pieces)))
             user = (*(self._listen(some, meter, cancel) for some in pieces), *texts)
@@ -171,26 +169,23 @@ class Assistant:
         if not recordings:
             raise ValueError("there is nothing to transcribe")
         with self._alone(wait):
-            meter = Meter(self._load_ms, _seconds(recordings))
-            pieces = [
-                (i, piece) for i, recording in enumerate(recordings) for piece in self._pieces_of(recording)
-            ]
-            written, line = "", 0
+            meter = self._meter(recordings)
+            pieces = [(i, piece) for i, one in enumerate(recordings) for piece in self._pieces_of(one)]
+            transcript, reason = Transcript(), "stop"
             for n, (i, piece) in enumerate(pieces, start=1):
-                gap = "\n" if i != line else " "
-                line = i
+                transcript.begin(line=i)
                 turn = Turn((self._listen([piece], meter, cancel), self.bundle.transcribe))
                 with closing(self._answer([turn], meter, options, cancel)) as chunks:
                     for chunk in chunks:
-                        text = chunk.text
-                        if gap and text.strip():
-                            text, gap = _joint(written, gap, text), ""
-                        written += text
-                        stopped = chunk.finish_reason == "cancelled"
-                        last = n == len(pieces) or stopped
-                        yield replace(chunk, text=text) if last else Chunk(text)
-                        if stopped:
-                            return
+                        text = transcript.add(chunk.text)
+                        cancelled = chunk.finish_reason == "cancelled"
+                        if cancelled or reason == "stop":
+                            reason = chunk.finish_reason or reason
+                        if chunk.finish_reason is None or (n < len(pieces) and not cancelled):
+                            yield Chunk(text)
+                            continue
+                        yield replace(chunk, text=text, finish_reason=reason)
+                        return
 
     def close(self) -> None:
         """Free the engines; waits for a turn that runs on another thread. Closing twice is fine."""
@@ -199,7 +194,7 @@ class Assistant:
         if self._owner == threading.get_ident():
             self._free()  # this thread left an answer half read: nobody is inside native code
         else:
-            with self._alone(wait=True):
+            with self._alone(wait=True, closing=True):
                 self._free()
 
     def __enter__(self) -> Self:
@@ -211,7 +206,7 @@ class Assistant:
         self.close()
 
     @contextmanager
-    def _alone(self, wait: bool) -> Iterator[None]:
+    def _alone(self, wait: bool, closing: bool = False) -> Iterator[None]:
         me = threading.get_ident()
         if self._owner == me:
             raise Busy("this thread has an answer half read: read it to its end or close it, then ask again")
@@ -219,12 +214,15 @@ class Assistant:
             raise Busy("another question is being answered: ask again when it is done")
         self._owner = me
         try:
-            if self._closed:
+            if self._closed and not closing:  # another thread may have closed it meanwhile
                 raise EngineError("this assistant is closed: load it again")
             yield
         finally:
             self._owner = None
             self._lock.release()
+
+    def _meter(self, recordings: Sequence[Samples]) -> Meter:
+        return Meter(self._load_ms, sum(map(len, recordings)) / SAMPLE_RATE)
 
     def _pieces_of(self, recording: Samples) -> list[Samples]:
         return speech_pieces(recording, self.speech.window_seconds)
@@ -257,15 +255,9 @@ class Assistant:
         bundle = self.bundle
         options = options or default_sampling(bundle)
         start, away = perf_counter(), 0.0
-        segments = fit(
-            TEMPLATES[bundle.template],
-            turns,
-            bundle.system,
-            bundle.tokens,
-            self.llm.tokenize,
-            n_ctx=self.llm.n_ctx,
-            reserve=min(options.max_tokens, self.llm.n_ctx // 4),
-        )
+        reserve = min(options.max_tokens, self.llm.n_ctx // 4)
+        form = (bundle.system, bundle.tokens, self.llm.tokenize)
+        segments = fit(TEMPLATES[bundle.template], turns, *form, n_ctx=self.llm.n_ctx, reserve=reserve)
         pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
         with closing(pieces) as self._running:
             for piece in pieces:
@@ -281,7 +273,7 @@ class Assistant:
 
     def _remember(self, turn: Turn) -> None:
         self._history.append(turn)
-        while sum(map(_positions, self._history[1:])) > self.llm.n_ctx:
+        while sum(max(1, turn.audio_positions) for turn in self._history[1:]) > self.llm.n_ctx:
             del self._history[0]  # every later prompt has only less room for it
 
     def _free(self) -> None:
@@ -301,21 +293,3 @@ def _sources(audio: AudioSource | Sequence[AudioSource] | None) -> Sequence[Audi
     if audio is None:
         return ()
     return audio if isinstance(audio, (list, tuple)) else (audio,)  # an array or bytes is one source
-
-
-def _seconds(recordings: Sequence[Samples]) -> float:
-    return sum(len(recording) for recording in recordings) / SAMPLE_RATE
-
-
-def _positions(turn: Turn) -> int:
-    """Positions that the turn's recordings take in the context, a lower bound of the whole turn's."""
-    return sum(len(piece) + 2 for part in turn.user if isinstance(part, Spoken) for piece in part.pieces) or 1
-
-
-def _joint(before: str, gap: str, text: str) -> str:
-    """The first text of a further piece, with what goes between it and the text before."""
-    text = text.lstrip()
-    if not before:
-        return text
-    wide = any(unicodedata.east_asian_width(c) in "WF" for c in (before.rstrip()[-1:], text[0]) if c)
-    return text if gap == " " and wide else gap + text

@@ -66,6 +66,11 @@ class Turn:
     answer: str | None = None
     """None: not answered yet, only for the last turn"""
 
+    @property
+    def audio_positions(self) -> int:
+        """Positions that the recordings take in the context; the whole turn takes more."""
+        return sum(len(piece) + 2 for part in self.user if isinstance(part, Spoken) for piece in part.pieces)
+
 
 @dataclass(frozen=True)
 class TokenIds:

@@ -1,9 +1,10 @@
-"""Bytes of tokens -> text that can be shown: whole characters, nothing of a stop string."""
+"""Bytes of tokens -> text that can be shown: whole characters, no stop string; several answers in one text."""
 
 import codecs
+import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["TextStream"]
+__all__ = ["TextStream", "Transcript"]
 
 
 class TextStream:
@@ -53,3 +54,38 @@ class TextStream:
             if any(stop.startswith(text[-n:]) for stop in self._stop):
                 return n
         return 0
+
+
+class Transcript:
+    """Joins what is written down piece by piece: one line per recording, its pieces one after the other."""
+
+    def __init__(self) -> None:
+        self._line = self._next_line = 0
+        self._begun = False  # whether this piece has said anything
+        self._last = ""  # the last character that is no space
+
+    def begin(self, line: int) -> None:
+        """The next piece belongs to this line, counted from 0."""
+        self._next_line, self._begun = line, False
+
+    def add(self, text: str) -> str:
+        """The next part of the piece, with what goes between it and the text before.
+
+        That is a new line, or a space, or nothing beside a Chinese character.
+        """
+        if not self._begun:
+            text = text.lstrip()
+            if not text:
+                return ""
+            text = self._gap(text[0]) + text
+            self._begun, self._line = True, self._next_line
+        self._last = text.rstrip()[-1:] or self._last
+        return text
+
+    def _gap(self, first: str) -> str:
+        if not self._last:
+            return ""
+        if self._next_line != self._line:
+            return "\n"
+        wide = any(unicodedata.east_asian_width(character) in "WF" for character in (self._last, first))
+        return "" if wide else " "

@@ -1,9 +1,11 @@
 """Fixtures that the whole tree shares."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edge_llasm import Assistant
 from tests.tiny import write_tiny_bundle
 
 
@@ -17,3 +19,17 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def speech() -> Path:
     """Somebody asks "What is the capital of France?", 1.9 s."""
     return Path(__file__).parent / "clips" / "france.flac"
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_bundle: Path) -> Iterator[Assistant]:
+    """The tiny model, loaded once for each file of tests."""
+    with Assistant.load(tiny_bundle, device="cpu") as assistant:
+        yield assistant
+
+
+@pytest.fixture
+def assistant(loaded: Assistant) -> Assistant:
+    """The same, with an empty history."""
+    loaded.reset()
+    return loaded

@@ -1,38 +1,25 @@
 import gc
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_llasm import Assistant, Bundle, Chunk, Sampling
+from edge_llasm import Assistant, Chunk, Sampling
 from edge_llasm.assistant import default_sampling
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.errors import (
     AudioError,
-    BundleError,
-    Busy,
-    EngineError,
     NoSpeech,
     PromptTooLong,
-    UnknownModel,
 )
-from edge_llasm.prompt import Spoken, Turn
+from edge_llasm.llm import Piece
+from edge_llasm.prompt import Spoken
 
 LONG = Sampling(max_tokens=200, guard=None)
-
-
-@pytest.fixture(scope="module")
-def loaded(tiny_bundle: Path) -> Iterator[Assistant]:
-    with Assistant.load(tiny_bundle, device="cpu") as assistant:
-        yield assistant
-
-
-@pytest.fixture
-def assistant(loaded: Assistant) -> Assistant:
-    loaded.reset()
-    return loaded
 
 
 def text_of(chunks: Iterator[Chunk]) -> str:
@@ -198,6 +185,22 @@ def test_recordings_are_transcribed_one_per_line(assistant: Assistant, speech: P
     assert text_of(assistant.transcribe([speech, speech])) == f"{one}\n{one.lstrip()}"
 
 
+def test_a_transcript_cut_off_in_its_first_piece_says_so(
+    assistant: Assistant, speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = iter(["length", "stop"])
+    generate = assistant.llm.generate
+
+    def ended(*arguments: Any, **options: Any) -> Iterator[Piece]:
+        for piece in generate(*arguments, **options):
+            reason = next(reasons) if piece.finish_reason else None
+            yield replace(piece, finish_reason=reason)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assistant.llm, "generate", ended)
+    chunks = list(assistant.transcribe([speech, speech], options=Sampling(max_tokens=4)))
+    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["length"]
+
+
 def test_a_long_recording_is_several_blocks_of_one_turn(assistant: Assistant, speech: Path) -> None:
     long = long_recording(speech, assistant.bundle.speech.window_seconds)
     list(assistant.reply(long))
@@ -246,114 +249,3 @@ def test_a_long_recording_is_transcribed_piece_by_piece(assistant: Assistant, sp
 def long_recording(speech: Path, window_seconds: float) -> np.ndarray:
     samples = load_audio(speech)
     return np.concatenate([samples] * (2 + int(window_seconds * SAMPLE_RATE / len(samples))))
-
-
-def test_threads_that_ask_at_once_get_the_answers_of_one_that_asks_in_turn(
-    tiny_bundle: Path, speech: Path
-) -> None:
-    samples = load_audio(speech)
-    questions = [f"question {n}" for n in range(6)]
-    with Assistant.load(tiny_bundle, device="cpu") as assistant:
-        expected: dict[str, str] = {}
-        for text in questions:
-            assistant.reset()
-            expected[text] = text_of(assistant.transcribe(samples[: len(samples) - 400 * len(expected)]))
-        seen: dict[str, str] = {}
-
-        def ask(n: int, text: str) -> None:
-            seen[text] = text_of(assistant.transcribe(samples[: len(samples) - 400 * n]))
-
-        threads = [threading.Thread(target=ask, args=(n, text)) for n, text in enumerate(questions)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert seen == expected
-
-
-def test_threads_that_chat_at_once_take_turns_in_one_history(tiny_bundle: Path) -> None:
-    with Assistant.load(tiny_bundle, device="cpu") as assistant:
-        texts = {f"question {n}": "" for n in range(5)}
-
-        def ask(text: str) -> None:
-            texts[text] = text_of(assistant.reply(text=text, options=Sampling(max_tokens=8)))
-
-        threads = [threading.Thread(target=ask, args=(text,)) for text in texts]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert {turn.user[0]: turn.answer for turn in assistant.history} == texts
-        chat = list(assistant.history)
-        assistant.reset()
-        for turn in chat:  # the same chat, asked in that order by one thread, goes the same way
-            assert (
-                text_of(assistant.reply(text=str(turn.user[0]), options=Sampling(max_tokens=8)))
-                == turn.answer
-            )
-
-
-def test_a_second_caller_that_will_not_wait_is_refused(assistant: Assistant) -> None:
-    refused: list[BaseException] = []
-
-    def ask() -> None:
-        try:
-            next(assistant.reply(text="me too", wait=False))
-        except Busy as error:
-            refused.append(error)
-
-    chunks = assistant.reply(text="hello", options=LONG)
-    next(chunks)
-    thread = threading.Thread(target=ask)
-    thread.start()
-    thread.join()
-    chunks.close()
-    assert len(refused) == 1
-    assert len(assistant.history) == 1
-
-
-def test_a_thread_never_waits_for_itself(assistant: Assistant) -> None:
-    chunks = assistant.reply(text="hello", options=LONG)
-    next(chunks)
-    for ask in (lambda: next(assistant.reply(text="me too")), assistant.reset):
-        with pytest.raises(Busy, match="half read"):
-            ask()
-    chunks.close()
-
-
-def test_progress_rises_to_one(tiny_bundle: Path) -> None:
-    shares: list[float] = []
-    Assistant.load(tiny_bundle, device="cpu", progress=shares.append).close()
-    assert shares == sorted(shares)
-    assert shares[0] > 0
-    assert shares[-1] == 1.0
-
-
-def test_a_bundle_can_be_given_in_place_of_its_name(tiny_bundle: Path) -> None:
-    with Assistant.load(Bundle.load(tiny_bundle), device="cpu") as assistant:
-        assert assistant.bundle.name == "tiny"
-        assert assistant.devices.name == "cpu"
-
-
-def test_an_unknown_model_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(UnknownModel, match="nonesuch"):
-        Assistant.load("nonesuch")
-    with pytest.raises(BundleError):
-        Assistant.load(tmp_path)
-
-
-def test_a_closed_assistant_says_so(tiny_bundle: Path) -> None:
-    assistant = Assistant.load(tiny_bundle, device="cpu")
-    assistant.close()
-    assistant.close()
-    with pytest.raises(EngineError, match="closed"):
-        next(assistant.reply(text="hello"))
-
-
-def test_closing_with_an_answer_half_read_ends_the_answer(tiny_bundle: Path) -> None:
-    with Assistant.load(tiny_bundle, device="cpu") as assistant:
-        chunks = assistant.reply(text="hello", options=LONG)
-        next(chunks)
-    with pytest.raises(EngineError, match="closed"):
-        list(chunks)
-    assert isinstance(assistant.history[0], Turn)

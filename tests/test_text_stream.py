@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_llasm.text_stream import TextStream
+from edge_llasm.text_stream import TextStream, Transcript
 
 TEXT = "héllo 李白 👩🏽‍💻 ok"
 
@@ -65,3 +65,24 @@ def test_one_leading_space_is_dropped_on_request(data: bytes, text: str) -> None
 def test_an_empty_stop_string_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         TextStream([""])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([(0, [" print", " total"]), (0, [" twice"])], "print total twice"),
+        ([(0, ["你", "好"]), (0, [" 世界"]), (0, [" print"])], "你好世界print"),
+        ([(0, ["yes"]), (1, [" no"])], "yes\nno"),
+        ([(0, ["yes"]), (1, [" ", ""]), (1, [" ", "no"])], "yes\nno"),
+        ([(0, [""]), (1, ["no", " ", "more"])], "no more"),
+        ([(0, ["yes "]), (2, ["no"])], "yes \nno"),
+    ],
+    ids=["words", "chinese", "lines", "a line whose first piece is blank", "a blank line", "a line left out"],
+)
+def test_pieces_of_a_transcript_are_joined(pieces: list[tuple[int, list[str]]], expected: str) -> None:
+    transcript = Transcript()
+    text = ""
+    for line, parts in pieces:
+        transcript.begin(line)
+        text += "".join(transcript.add(part) for part in parts)
+    assert text == expected
