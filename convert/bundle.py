@@ -18,12 +18,9 @@ from convert.errors import ConvertError
 from convert.llm import LlamaShape, write_llm
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
-from edge_llasm.bundle import Bundle
-
-FORMAT = 1
-SECONDS_PER_POSITION = 0.02  # of Whisper's encoder
-SPEECH_FILE, ADAPTER_FILE, LLM_FILE, MANIFEST = "speech.bin", "adapter.onnx", "llm.gguf", "bundle.toml"
-_READ_SIZE = 1 << 20  # bytes at a time when hashing
+from edge_llasm.bundle import ADAPTER_FILE, LLM_FILE, SPEECH_FILE, Bundle
+from edge_llasm.manifest import FORMAT, FRAMES_PER_SECOND, MANIFEST
+from edge_llasm.speech.whisper_cpp import NAME as SPEECH_ENGINE
 
 
 @dataclass(frozen=True)
@@ -127,10 +124,10 @@ def manifest_toml(parts: Parts, folder: Path) -> str:
     top["transcribe"] = manifest.transcribe
     tables: dict[str, dict[str, Any]] = {
         "speech": {
-            "engine": "whisper.cpp",
+            "engine": SPEECH_ENGINE,
             "d": whisper.d,
             "n_queries": parts.n_queries,
-            "window_seconds": round(whisper.n_audio_ctx * SECONDS_PER_POSITION, 2),
+            "window_seconds": whisper.n_audio_ctx / FRAMES_PER_SECOND,
             "trim_window": manifest.trim_window,
             "n_mels": whisper.n_mels,
         },
@@ -179,8 +176,5 @@ def _toml(value: bool | int | float | str | list[str]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_READ_SIZE):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,7 +23,8 @@ from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.prompt import TEMPLATES, Spoken, Tokenize, Turn, render
 from edge_llasm.segments import Embeddings, Segment, Tokens
-from edge_llasm.speech.mel import SAMPLE_RATE, SAMPLES_PER_POSITION
+from edge_llasm.speech.mel import SAMPLE_RATE
+from edge_llasm.speech.whisper_cpp import window
 
 Floats = NDArray[np.float32]
 
@@ -74,7 +75,7 @@ def compare(
     for name, samples in clips:
         samples = samples[: round(speech.window_seconds * SAMPLE_RATE)]
         ours = engines.encoder.encode(samples)
-        theirs = reference.features(samples, window(len(samples)) if speech.trim_window else None)
+        theirs = reference.features(samples, window(len(samples), speech))
         our_embeddings, their_embeddings = engines.adapter.embed(ours), reference.embeddings(theirs)
         our_prompt = prompt(engines.bundle, our_embeddings, engines.llama.tokenize)
         their_prompt = prompt(engines.bundle, their_embeddings, reference.tokenize)
@@ -99,11 +100,6 @@ def prompt(bundle: Bundle, embeddings: Floats, tokenize: Tokenize) -> list[Segme
     """A single spoken turn."""
     turns = [Turn(user=(Spoken((Embeddings(embeddings),)),))]
     return render(TEMPLATES[bundle.template], turns, bundle.system, bundle.tokens, tokenize)
-
-
-def window(n_samples: int) -> int:
-    """Encoder positions of a clip in a trimmed window; whisper.cpp takes no fewer than 8."""
-    return max(8, -(-n_samples // SAMPLES_PER_POSITION))
 
 
 def faults(result: ClipParity, exact: bool) -> list[str]:
