@@ -2,12 +2,13 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llm import Llm, Piece, Sampling
@@ -42,7 +43,7 @@ def prompt(llm: Llm, text: str) -> Tokens:
 
 
 def audio(llm: Llm, seed: int, n: int = 16) -> Embeddings:
-    return Embeddings(np.random.default_rng(seed).standard_normal((n, llm.n_embd)))
+    return Embeddings(np.random.default_rng(seed).standard_normal((n, llm.n_embd), np.float32))
 
 
 def run(llm: Llm, segments: list[Segment], options: Sampling = GREEDY, **more: object) -> tuple[str, Piece]:
@@ -115,11 +116,16 @@ def test_a_longer_prompt_feeds_only_what_is_new(llm: Llm, path: Path) -> None:
     assert second == fresh(path, later)
 
 
-def test_generated_tokens_are_reused(llm: Llm) -> None:
+def test_generated_tokens_are_reused(llm: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
     segments: list[Segment] = [prompt(llm, "read ")]
     said: list[int] = []
-    sample = llm._llama.feed_tokens
-    llm._llama.feed_tokens = lambda ids, at: (said.extend(ids), sample(ids, at))[1]  # type: ignore[method-assign]
+    feed_tokens = llm._llama.feed_tokens
+
+    def noted(ids: Sequence[int], position: int) -> None:
+        said.extend(ids)
+        feed_tokens(ids, position)
+
+    monkeypatch.setattr(llm._llama, "feed_tokens", noted)
     run(llm, segments)
     answer = said[length(segments) :]
     _, last = run(llm, [*segments, Tokens((*answer, 2, 1))])
@@ -198,6 +204,42 @@ def test_cancel_between_tokens(llm: Llm, path: Path) -> None:
     assert run(llm, segments)[0] == fresh(path, segments)
 
 
+def test_cancel_inside_the_prompt_leaves_the_cache_right(
+    llm: Llm, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = audio(llm, 3, 3 * llm._llama.n_batch // 2)  # cut after its first batch
+    segments: list[Segment] = [prompt(llm, "read "), block, Tokens((10,))]
+    cancel = threading.Event()
+    feed = llm._llama.feed_embeddings
+
+    def fed(values: NDArray[np.float32], position: int) -> None:
+        feed(values, position)
+        cancel.set()
+
+    monkeypatch.setattr(llm._llama, "feed_embeddings", fed)
+    assert run(llm, segments, cancel=cancel)[1].finish_reason == "cancelled"
+    monkeypatch.undo()
+    text, last = run(llm, segments)
+    assert last.cached_tokens == length(segments[:1])
+    assert text == fresh(path, segments)
+
+
+def test_a_failure_inside_the_prompt_leaves_the_cache_right(
+    llm: Llm, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 4), Tokens((10, 11))]
+
+    def fail(values: NDArray[np.float32], position: int) -> None:
+        raise EngineError("llama.cpp could not run the model")
+
+    monkeypatch.setattr(llm._llama, "feed_embeddings", fail)
+    with pytest.raises(EngineError, match="could not run"):
+        run(llm, segments)
+    monkeypatch.undo()
+    text, last = run(llm, segments)
+    assert (text, last.cached_tokens) == (fresh(path, segments), 0)
+
+
 # What is refused, before native code sees it
 
 
@@ -209,7 +251,7 @@ def test_ids_outside_the_vocabulary_are_refused(llm: Llm, ids: tuple[int, ...]) 
 
 def test_embeddings_of_another_width_are_refused(llm: Llm) -> None:
     with pytest.raises(EngineError, match="do not fit"):
-        run(llm, [Embeddings(np.zeros((4, llm.n_embd + 1)))])
+        run(llm, [Embeddings(np.zeros((4, llm.n_embd + 1), np.float32))])
 
 
 @pytest.mark.parametrize("segments", [[], [Tokens(())], [Tokens((1,)), Tokens(())]])
@@ -249,7 +291,8 @@ def test_a_second_answer_meanwhile_is_refused(llm: Llm) -> None:
 
 def test_two_threads_never_share_the_cache(llm: Llm, path: Path) -> None:
     segments: list[Segment] = [prompt(llm, "read")]
-    expected, results = fresh(path, segments), []
+    expected = fresh(path, segments)
+    results: list[str | None] = []
 
     def ask() -> None:
         for _ in range(10):

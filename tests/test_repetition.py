@@ -1,6 +1,6 @@
 """The detector on token streams, and the guard on a model that loops for ever."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,11 @@ GUARDED = Sampling(max_tokens=1500)
 DETECTOR_ONLY = Sampling(max_tokens=1500, guard=RepetitionGuard(dry_multiplier=0))
 
 
-def caught_after(tokens: Iterator[int] | list[int] | str) -> int | None:
+def caught_after(tokens: Iterable[int] | str) -> int | None:
     detector = RepetitionDetector(RepetitionGuard())
-    for n, token in enumerate(tokens, start=1):
-        if detector.add(token if isinstance(token, int) else ord(token)):
+    ids = map(ord, tokens) if isinstance(tokens, str) else tokens
+    for n, token in enumerate(ids, start=1):
+        if detector.add(token):
             return n
     return None
 

@@ -30,7 +30,7 @@ def test_embeddings_cannot_be_changed_from_outside() -> None:
 
 
 def test_embeddings_of_any_layout_become_contiguous_float32() -> None:
-    values = Embeddings(np.asfortranarray(np.ones((3, 4)))[:, ::2]).values
+    values = Embeddings(np.asfortranarray(np.ones((3, 4)))[:, ::2]).values  # type: ignore[arg-type]
     assert values.dtype == np.float32
     assert values.flags.c_contiguous
 

@@ -59,15 +59,15 @@ def melody(decay: float) -> Samples:
     time = np.arange(length) / SAMPLE_RATE
     for index, note in enumerate((60, 64, 67, 72, 71, 67, 65, 62, 60)):
         hz = 440 * 2 ** ((note - 69) / 12)
-        sound = sum(np.sin(2 * np.pi * hz * k * time) / k**1.2 for k in range(1, 9)) * np.exp(-decay * time)
+        harmonics = [np.sin(2 * np.pi * hz * k * time) / k**1.2 for k in range(1, 9)]
+        sound = np.sum(harmonics, axis=0) * np.exp(-decay * time)
         samples[index * length : (index + 1) * length] = sound * np.minimum(1, time / 0.01)
     return (0.2 * samples).astype(np.float32)
 
 
 def hum(hz: float) -> Samples:
-    return (0.1 * sum(np.sin(2 * np.pi * hz * k * TIME + k) / k for k in range(1, 10))).astype(
-        np.float32
-    ) + noise(N, 0.001)
+    harmonics = [np.sin(2 * np.pi * hz * k * TIME + k) / k for k in range(1, 10)]
+    return (0.1 * np.sum(harmonics, axis=0)).astype(np.float32) + noise(N, 0.001)
 
 
 def click() -> Samples:
@@ -110,7 +110,7 @@ def test_what_is_no_speech(kind: str, gain: float) -> None:
 def test_a_word_is_kept_whole(name: str, gain: float, pause: float) -> None:
     word = spoken(name)
     silence = np.zeros(round(pause * SAMPLE_RATE), np.float32)
-    recording = gain * np.concatenate([silence, word, silence, silence])
+    recording = np.float32(gain) * np.concatenate([silence, word, silence, silence])
     (piece,) = speech_pieces(recording, WINDOW)
     start = place(piece, recording) - len(silence)  # of the piece, in the word
     lost = np.square(word[: max(0, start)]).sum() + np.square(word[max(0, start + len(piece)) :]).sum()

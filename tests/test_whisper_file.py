@@ -17,7 +17,7 @@ def data(tiny_bundle: Path) -> bytearray:
     return bytearray((tiny_bundle / "speech.bin").read_bytes())
 
 
-def refused(tmp_path: Path, data: bytes, message: str) -> None:
+def refused(tmp_path: Path, data: bytes | bytearray, message: str) -> None:
     path = tmp_path / "speech.bin"
     path.write_bytes(data)
     with pytest.raises(BundleError, match=message):

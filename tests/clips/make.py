@@ -35,7 +35,7 @@ def main() -> None:
         if said is None:
             raise SystemExit(f"espeak-ng did not say {text!r}")
         sound, rate, _ = said
-        clip = _clip(sound.astype(np.float32) / 32768, rate)
+        clip = _clip(sound.astype(np.float32) / np.float32(32768), rate)
         _write(f"{name}-espeak", clip)
         if name == "total":
             for suffix, (container, codec) in CONTAINERS.items():
@@ -50,7 +50,8 @@ def main() -> None:
 def _clip(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     sound = soxr.resample(sound, rate, RATE)
     loud = np.flatnonzero(np.abs(sound) > QUIET * np.abs(sound).max())
-    return 0.5 * sound[loud[0] : loud[-1] + 1] / np.abs(sound).max()
+    clip: NDArray[np.float32] = 0.5 * sound[loud[0] : loud[-1] + 1] / np.abs(sound).max()
+    return clip
 
 
 def _write(name: str, clip: NDArray[np.float32]) -> None:

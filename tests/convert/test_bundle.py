@@ -7,6 +7,7 @@ import pytest
 
 from convert.bundle import Parts, write_bundle
 from convert.errors import ConvertError
+from convert.whisper import SpeechType
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import BundleError
 from tests.tiny import tiny_parts
@@ -18,7 +19,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 
 @pytest.mark.parametrize(("speech_type", "llm_type"), [("f16", "f16"), ("q8_0", "Q4_K_M")])
-def test_the_runtime_accepts_the_bundle(tmp_path: Path, parts: Parts, speech_type, llm_type) -> None:
+def test_the_runtime_accepts_the_bundle(
+    tmp_path: Path, parts: Parts, speech_type: SpeechType, llm_type: str
+) -> None:
     write_bundle(parts, tmp_path / "tiny", speech_type=speech_type, llm_type=llm_type)
     bundle = Bundle.load(tmp_path / "tiny")
     bundle.verify()

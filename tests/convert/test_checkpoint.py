@@ -3,10 +3,12 @@ import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from convert.bundle import Parts
 from convert.checkpoint import Checkpoint, load_parts
 from convert.errors import ConvertError
 from convert.whisper import write_speech
@@ -33,11 +35,11 @@ def folder(original: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def load(folder: Path, **options):
+def load(folder: Path, **options: Any) -> Parts:
     return load_parts(folder / "llasm", folder / "whisper", **options)
 
 
-def edit_json(path: Path, **values) -> None:
+def edit_json(path: Path, **values: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
@@ -97,7 +99,7 @@ def test_options_go_before_the_config(original: Path) -> None:
 
 def test_a_pickle_that_runs_code_is_refused(folder: Path) -> None:
     class Evil:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (folder / "ran",))
 
     (folder / "llasm" / SHARD).write_bytes(pickle.dumps({"lm_head.weight": Evil()}))
@@ -110,7 +112,7 @@ def test_a_zipped_pickle_that_runs_code_is_refused(folder: Path) -> None:
     import torch
 
     class Evil:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (folder / "ran",))
 
     torch.save({"lm_head.weight": Evil()}, folder / "llasm" / SHARD)

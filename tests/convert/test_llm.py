@@ -71,7 +71,7 @@ def test_config_of_old_and_new_transformers_is_read(parts: Parts) -> None:
         ({"rms_norm_eps": None}, "config.json"),
     ],
 )
-def test_other_kinds_of_llama_are_refused(parts: Parts, change: dict, words: str) -> None:
+def test_other_kinds_of_llama_are_refused(parts: Parts, change: dict[str, object], words: str) -> None:
     with pytest.raises(ConvertError, match=words):
         LlamaShape.from_config(llasm_config(parts) | change)
 

@@ -4,12 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from convert.bundle import write_bundle
 from convert.checkpoint import load_parts
 from convert.engines import Engines
 from convert.parity import ClipParity, Difference, compare, faults, main
 from convert.reference import Reference
+from convert.whisper import SpeechType
 from edge_llasm.bundle import Bundle
 from tests.tiny import write_tiny_checkpoint
 
@@ -19,11 +21,13 @@ RATE = 16_000
 SECONDS = (0.02, 0.9, 2.51, 5.0, 6.2)  # under whisper.cpp's shortest window, ..., beyond the model's 5 s
 
 
-def babble(seconds: float, seed: int = 0) -> np.ndarray:
+def babble(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     """Noise and gliding tones that come and go four times a second."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * RATE)) / RATE
-    tones = sum(np.sin(2 * np.pi * f * time * (1 + 0.2 * time)) for f in rng.uniform(120, 3000, 6))
+    tones = np.sum(
+        [np.sin(2 * np.pi * f * time * (1 + 0.2 * time)) for f in rng.uniform(120, 3000, 6)], axis=0
+    )
     envelope = np.clip(np.sin(2 * np.pi * 4 * time + seed), 0, 1)
     return ((0.1 * tones + 0.02 * rng.standard_normal(len(time))) * envelope).astype(np.float32)
 
@@ -45,7 +49,11 @@ def reference(checkpoint: tuple[Path, Path]) -> Reference:
 
 
 def convert(
-    checkpoint: tuple[Path, Path], target: Path, speech_type="f16", llm_type="f16", **overrides
+    checkpoint: tuple[Path, Path],
+    target: Path,
+    speech_type: SpeechType = "f16",
+    llm_type: str = "f16",
+    **overrides: object,
 ) -> Bundle:
     write_bundle(
         load_parts(*checkpoint, overrides=overrides), target, speech_type=speech_type, llm_type=llm_type

@@ -8,23 +8,23 @@ import pytest
 from convert.errors import ConvertError
 from convert.whisper import MAGIC, SPEECH_TYPES, SpeechType, WhisperShape, tensor_names, write_speech
 from edge_llasm.whisper_file import read_whisper
-from tests.tiny import WHISPER, tiny_parts, whisper_config
+from tests.tiny import WHISPER, Tensors, tiny_parts, whisper_config
 
 
 @pytest.fixture(scope="module")
-def tensors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+def tensors(tmp_path_factory: pytest.TempPathFactory) -> Tensors:
     return dict(tiny_parts(tmp_path_factory.mktemp("whisper") / "tokenizer.model").whisper)
 
 
 @pytest.mark.parametrize("speech_type", SPEECH_TYPES)
-def test_the_runtime_accepts_the_file(tmp_path: Path, tensors: dict, speech_type: SpeechType) -> None:
+def test_the_runtime_accepts_the_file(tmp_path: Path, tensors: Tensors, speech_type: SpeechType) -> None:
     write_speech(tmp_path / "speech.bin", WHISPER, tensors, speech_type)
     header = read_whisper(tmp_path / "speech.bin")
     assert (header.n_audio_ctx, header.n_audio_layer, header.n_text_layer) == (250, 2, 2)
     assert header.n_vocab == WHISPER.d + 1
 
 
-def test_vocabulary_is_the_identity_and_the_start_token(tmp_path: Path, tensors: dict) -> None:
+def test_vocabulary_is_the_identity_and_the_start_token(tmp_path: Path, tensors: Tensors) -> None:
     write_speech(tmp_path / "speech.bin", WHISPER, tensors)
     data = (tmp_path / "speech.bin").read_bytes()
     assert struct.unpack_from("<I", data) == (MAGIC,)
@@ -36,19 +36,19 @@ def test_vocabulary_is_the_identity_and_the_start_token(tmp_path: Path, tensors:
     np.testing.assert_allclose(table[-1], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_quantized_file_is_smaller(tmp_path: Path, tensors: dict) -> None:
+def test_quantized_file_is_smaller(tmp_path: Path, tensors: Tensors) -> None:
     for speech_type in SPEECH_TYPES:
         write_speech(tmp_path / speech_type, WHISPER, tensors, speech_type)
     assert (tmp_path / "q8_0").stat().st_size < 0.75 * (tmp_path / "f16").stat().st_size
 
 
-def test_names_with_the_model_prefix_are_found(tmp_path: Path, tensors: dict) -> None:
+def test_names_with_the_model_prefix_are_found(tmp_path: Path, tensors: Tensors) -> None:
     write_speech(tmp_path / "plain", WHISPER, tensors)
     write_speech(tmp_path / "prefixed", WHISPER, {f"model.{name}": data for name, data in tensors.items()})
     assert (tmp_path / "plain").read_bytes() == (tmp_path / "prefixed").read_bytes()
 
 
-def test_config_is_read(tensors: dict) -> None:
+def test_config_is_read(tensors: Tensors) -> None:
     assert WhisperShape.from_config(whisper_config(WHISPER)) == WHISPER
     assert len(list(tensor_names(WHISPER))) + 1 == len(tensors)
 
@@ -63,33 +63,33 @@ def test_config_is_read(tensors: dict) -> None:
         ({"d_model": None}, "config.json"),
     ],
 )
-def test_what_whisper_cpp_computes_differently_is_refused(change: dict, words: str) -> None:
+def test_what_whisper_cpp_computes_differently_is_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(ConvertError, match=words):
         WhisperShape.from_config(whisper_config(WHISPER) | change)
 
 
-def test_a_missing_tensor_is_named(tmp_path: Path, tensors: dict) -> None:
+def test_a_missing_tensor_is_named(tmp_path: Path, tensors: Tensors) -> None:
     del (rest := dict(tensors))["decoder.layers.1.fc2.bias"]
     with pytest.raises(ConvertError, match=r"decoder\.layers\.1\.fc2\.bias"):
         write_speech(tmp_path / "speech.bin", WHISPER, rest)
 
 
-def test_a_tensor_of_another_shape_is_refused(tmp_path: Path, tensors: dict) -> None:
+def test_a_tensor_of_another_shape_is_refused(tmp_path: Path, tensors: Tensors) -> None:
     with pytest.raises(ConvertError, match=r"embed_positions.*config\.json says"):
         write_speech(tmp_path / "speech.bin", replace(WHISPER, n_audio_ctx=300), tensors)
 
 
-def test_a_start_token_beyond_the_embedding_is_refused(tmp_path: Path, tensors: dict) -> None:
+def test_a_start_token_beyond_the_embedding_is_refused(tmp_path: Path, tensors: Tensors) -> None:
     with pytest.raises(ConvertError, match="no row 50258"):
         write_speech(tmp_path / "speech.bin", replace(WHISPER, start_token=50258), tensors)
 
 
-def test_numbers_beyond_float16_are_refused(tmp_path: Path, tensors: dict) -> None:
+def test_numbers_beyond_float16_are_refused(tmp_path: Path, tensors: Tensors) -> None:
     name = "encoder.layers.0.fc1.weight"
     with pytest.raises(ConvertError, match="float16"):
         write_speech(tmp_path / "speech.bin", WHISPER, tensors | {name: tensors[name] * 1e6})
 
 
-def test_an_unknown_type_lists_the_known_ones(tmp_path: Path, tensors: dict) -> None:
+def test_an_unknown_type_lists_the_known_ones(tmp_path: Path, tensors: Tensors) -> None:
     with pytest.raises(ConvertError, match="f16, q8_0"):
         write_speech(tmp_path / "speech.bin", WHISPER, tensors, "q4_0")  # type: ignore[arg-type]
