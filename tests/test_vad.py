@@ -67,7 +67,8 @@ def melody(decay: float) -> Samples:
 
 def hum(hz: float) -> Samples:
     harmonics = [np.sin(2 * np.pi * hz * k * TIME + k) / k for k in range(1, 10)]
-    return (0.1 * np.sum(harmonics, axis=0)).astype(np.float32) + noise(N, 0.001)
+    samples: Samples = (0.1 * np.sum(harmonics, axis=0)).astype(np.float32) + noise(N, 0.001)
+    return samples
 
 
 def click() -> Samples:

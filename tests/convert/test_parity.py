@@ -29,7 +29,8 @@ def babble(seconds: float, seed: int = 0) -> NDArray[np.float32]:
         [np.sin(2 * np.pi * f * time * (1 + 0.2 * time)) for f in rng.uniform(120, 3000, 6)], axis=0
     )
     envelope = np.clip(np.sin(2 * np.pi * 4 * time + seed), 0, 1)
-    return ((0.1 * tones + 0.02 * rng.standard_normal(len(time))) * envelope).astype(np.float32)
+    samples = (0.1 * tones + 0.02 * rng.standard_normal(len(time))) * envelope
+    return np.asarray(samples, np.float32)
 
 
 CLIPS = [(f"{seconds} s", babble(seconds, seed)) for seed, seconds in enumerate(SECONDS)]
