@@ -78,21 +78,28 @@ Open the file and read every line of it, then go to line twenty.
 """
 
 
-def write_tiny_bundle(path: Path, *, seed: int = 0, vocabulary_file: Path | None = None) -> Path:
+def write_tiny_bundle(
+    path: Path, *, seed: int = 0, vocabulary_file: Path | None = None, n_ctx: int = LLAMA.n_ctx
+) -> Path:
     """Write the bundle into the new folder ``path`` and return it."""
     vocabulary_file = vocabulary_file or path.parent / f"{path.name}-tokenizer.model"
-    write_bundle(tiny_parts(vocabulary_file, seed=seed), path)
+    write_bundle(tiny_parts(vocabulary_file, seed=seed, n_ctx=n_ctx), path)
     return path
 
 
 def tiny_parts(
-    vocabulary_file: Path, *, seed: int = 0, n_kv_heads: int = 4, n_queries: int = N_QUERIES
+    vocabulary_file: Path,
+    *,
+    seed: int = 0,
+    n_kv_heads: int = 4,
+    n_queries: int = N_QUERIES,
+    n_ctx: int = LLAMA.n_ctx,
 ) -> Parts:
     """Random tensors with states and logits of a trained model's size; writes a missing vocabulary file."""
     if not vocabulary_file.exists():
         write_vocabulary(vocabulary_file)
     rng = np.random.default_rng(seed)
-    llama_shape = replace(LLAMA, n_kv_heads=n_kv_heads)
+    llama_shape = replace(LLAMA, n_kv_heads=n_kv_heads, n_ctx=n_ctx)
     whisper_shape = replace(WHISPER, n_text_ctx=n_queries)
     vocabulary = Vocabulary.load(vocabulary_file, ADDED, llama_shape.n_vocab)
     return Parts(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny import write_tiny_bundle
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and terminals")
 
 PROMPT = 10.0
@@ -20,12 +22,9 @@ ENDLESS = ["--temperature", "3", "--seed", "1", "--max-tokens", "60000", "--devi
 
 
 @pytest.fixture
-def talkative(tiny_bundle: Path, tmp_path: Path) -> Path:
+def talkative(tmp_path: Path) -> Path:
     """The tiny model with a context in which it talks for minutes."""
-    folder = tmp_path / "talkative"
-    shutil.copytree(tiny_bundle, folder)
-    rewrite(folder, r"n_ctx = \d+", "n_ctx = 65536")
-    return folder
+    return write_tiny_bundle(tmp_path / "talkative", n_ctx=65536)
 
 
 @pytest.fixture
