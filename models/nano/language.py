@@ -6,7 +6,8 @@ from pathlib import Path
 from random import Random
 
 import sentencepiece
-from torch import nn
+import torch
+from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from edge_llasm.prompt import TEMPLATES, TokenIds
@@ -19,6 +20,7 @@ PIECES = 4_000  # SentencePiece's part of the vocabulary; au_patch, au_start and
 TEMPLATE = TEMPLATES["llama2-llasm-paper"]
 SYSTEM = ""  # what the model knows about itself is in its weights
 CONTEXT = 512  # tokens
+EMBEDDING_STD = 0.05  # of an aligned embedding's elements
 _BREAK = "\x01"  # no piece crosses it: every Han character and digit is a piece of its own
 
 
@@ -64,7 +66,11 @@ def new_llama(
         num_key_value_heads=heads, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2,
         pad_token_id=None, tie_word_embeddings=False, attn_implementation="eager",
     )  # fmt: skip
-    return LlamaForCausalLM(config)
+    llama = LlamaForCausalLM(config)
+    for module in llama.model.layers.modules():  # transformers' 0.02 is for far wider models
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+    return llama
 
 
 class Llasm(nn.Module):
@@ -74,3 +80,18 @@ class Llasm(nn.Module):
         super().__init__()
         self.llama = new_llama(n_vocab)
         self.adapter = nn.Linear(d_speech, self.llama.config.hidden_size)
+
+    @torch.no_grad()
+    def align(self, ids: Tensor, states: Tensor) -> None:
+        """Begin where the two spaces meet: token ``ids[i]`` is embedded where the adapter puts ``states[i]``.
+
+        A linear map of 192 numbers cannot send 1,200 words to embeddings that were learnt without it; embeddings that were
+        chosen by the map can be. ``ids`` (n,), ``states`` (n, d_speech): the mean state of Whisper where it hears that word.
+        """
+        hidden, width = self.adapter.weight.shape
+        rotation = torch.linalg.qr(torch.randn(hidden, width, generator=torch.Generator().manual_seed(3)))[0]
+        centre = states.mean(dim=0)
+        scale = EMBEDDING_STD * hidden**0.5 / (states - centre).norm(dim=1).mean()
+        self.adapter.weight.copy_(rotation * scale)
+        self.adapter.bias.copy_(-self.adapter.weight @ centre)
+        self.llama.get_input_embeddings().weight[ids] = self.adapter(states)

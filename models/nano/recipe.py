@@ -36,7 +36,7 @@ class Scale:
     shape: tuple[int, int, int, int] = (192, 4, 4, 2)  # Whisper's width, heads, encoder and decoder layers
 
 
-FULL = Scale(clips=24_000, dev_clips=300, speech=64, text=28, stage1=8, stage2=24, held_out=None)
+FULL = Scale(clips=24_000, dev_clips=300, speech=67, text=56, stage1=3, stage2=22, held_out=None)
 SMOKE = Scale(clips=120, dev_clips=12, speech=0.3, text=0.3, stage1=0.1, stage2=0.2, held_out=2)
 
 
@@ -47,11 +47,11 @@ def make(folder: Path, scale: Scale) -> Path:
     synthesize.speak_dev(folder / "dev", scale.dev_clips)
     # 2. Speech pre-training: Whisper learns to hear.
     parallel.run(train_speech.train, folder, scale.speech, scale.shape)
-    # 3. Text pre-training: LLaMA learns what to answer.
-    parallel.run(train_llm.train, folder, "text", scale.text)
-    # 4. Whisper is frozen from here on: its states are computed once.
+    # 3. Whisper is frozen from here on: its states are computed once.
     if not (folder / "speech_states.npy").exists():
         parallel.run(train_llm.compute_states, folder)
+    # 4. Text pre-training: LLaMA learns what to answer, its words embedded where Whisper's states will come to lie.
+    parallel.run(train_llm.train, folder, "text", scale.text)
     # 5. Stage 1: the adapter alone learns from transcription.
     parallel.run(train_llm.train, folder, "stage1", scale.stage1)
     # 6. Stage 2: adapter and LLM learn from spoken instructions.

@@ -76,8 +76,15 @@ class Writer:
         labels = [ids[i + 1] if targets[i + 1] else IGNORED for i in range(len(ids) - 1)] + [IGNORED]
         return Sample(tuple(ids), tuple(labels), tuple(clips))
 
+    def heard_pieces(self, word: str) -> list[int]:
+        """The pieces of a word, or of one Han character without the space before it; ``""`` is CTC's blank."""
+        if not word:
+            return [self._special.au_patch]
+        pieces = self._tokenize(word)
+        return pieces if word.isascii() else pieces[1:]
+
     def _scattered(self, text: str, rng: Random) -> list[int]:
-        pieces = [self._tokenize(token) for token in tokens(text)]
+        pieces = [self.heard_pieces(token) for token in tokens(text)]
         said = [piece for word in pieces if rng.random() > 0.01 for piece in word if word][:N_QUERIES]
         slot = [self._special.au_patch] * N_QUERIES
         for position, piece in zip(

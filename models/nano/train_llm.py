@@ -28,8 +28,9 @@ from models.nano.world.spoken import Exchange
 BATCH_TOKENS = 1_000  # in one process
 POOL = 384  # samples that are sorted by length together
 VERSIONS = 1  # variations of each clip
+TRANSCRIBED = 0.4  # share of stage 2 that is transcription: it teaches to read the states, word by word
 DRILL = 0.25  # more arithmetic for text pre-training: sums are learnt slowest
-RATES = {"text": 1.5e-3, "stage1": 4e-3, "stage2": 6e-4}  # peak learning rates
+RATES = {"text": 1.5e-3, "stage1": 4e-3, "stage2": 1.5e-3}  # peak learning rates
 MAX_TOKENS = 420
 
 VERSION = "0.1.0"  # of the model
@@ -77,7 +78,7 @@ class SpokenSource:
         return Heard(text, rng.choice(self._clips[text]) * VERSIONS + rng.randrange(VERSIONS))
 
     def __call__(self, rng: Random) -> Sample:
-        if not self._talk or rng.random() < 0.22:
+        if not self._talk or rng.random() < TRANSCRIBED:
             return self._writer.sample(
                 [samples.transcription(self._heard(rng.choice(self._texts), rng), rng)], rng
             )
@@ -172,6 +173,37 @@ def compute_states(folder: Path) -> None:
         parallel.agree(0.0)
 
 
+def word_states(folder: Path) -> tuple[list[str], Tensor]:
+    """The words of CTC's output, the blank (as ``""``) last, and the mean state where each is heard: ``(n, d)``.
+
+    A word that was never heard in the first place has the direction of its row of CTC's output.
+    """
+    speech = load(torch.load(folder / "speech.pt", weights_only=True))
+    head = speech.word_head
+    sums, counts = torch.zeros_like(head.weight), torch.zeros(len(head.weight))
+    states = np.load(folder / "speech_states.npy", mmap_mode="r")
+    with torch.no_grad():
+        for at in range(0, len(states), 500):
+            block = torch.from_numpy(states[at : at + 500].astype(np.float32)).flatten(0, 1)
+            heard = head(block).argmax(dim=1)
+            sums.index_add_(0, heard, block)
+            counts.index_add_(0, heard, torch.ones(len(heard)))
+        means = sums / counts.clamp(min=1)[:, None]
+        typical = means[counts > 0].norm(dim=1).mean()
+        never = head.weight * typical / head.weight.norm(dim=1, keepdim=True)
+        return [*speech.words, ""], torch.where((counts > 0)[:, None], means, never)
+
+
+def align(model: language.Llasm, folder: Path, writer: samples.Writer) -> Tensor:
+    """``Llasm.align`` for every word that is one piece, and the blank; returns their token ids ``(n,)``."""
+    words, states = word_states(folder)
+    pieces = [writer.heard_pieces(word) for word in words]
+    single = [i for i, piece in enumerate(pieces) if len(piece) == 1]
+    ids = torch.tensor([pieces[i][0] for i in single])
+    model.align(ids, states[single])
+    return ids
+
+
 def dev_samples(writer: samples.Writer, clips: list[Clip]) -> dict[str, list[Sample]]:
     """Held-out sentences by held-out voices, answered and transcribed."""
     stream = corpus.conversations(seed=synthesize.DEV_SEED, test=True)
@@ -232,11 +264,14 @@ def train(folder: Path, name: str, minutes: float) -> None:
     for parameter in model.parameters():
         parameter.requires_grad_(any(parameter is one for one in trained))
     optimizer = torch.optim.AdamW(trained, lr=RATES[name], betas=(0.9, 0.98), weight_decay=0.02)
+    embedding = model.llama.get_input_embeddings().weight
+    aligned = align(model, folder, writer) if name == "text" else torch.empty(0, dtype=torch.long)
     state = stage.load()
     if state:
         model.load_state_dict(state["model"])
         if "optimizer" in state:
             optimizer.load_state_dict(state["optimizer"])
+    fixed = embedding[aligned].detach().clone()
     stream, sums = groups(draw, Random(seed + stage.step)), np.zeros(2)
     while not stage.over:
         stage.set_rate(optimizer)
@@ -247,6 +282,8 @@ def train(folder: Path, name: str, minutes: float) -> None:
         parallel.average(trained)
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
+        with torch.no_grad():
+            embedding[aligned] = fixed  # stays where Whisper will put it
         due = stage.tick()
         sums += (loss.item(), 1)
         if due and parallel.rank() == 0:
