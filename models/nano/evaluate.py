@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_llasm import Assistant
+from edge_llasm import Assistant, Chunk
+from edge_llasm.errors import NoSpeech
 from models.nano.scoring import distance
 from models.nano.world.spoken import tokens
 
@@ -75,30 +76,34 @@ def single(row: dict[str, Any], model: str) -> Result:
     )
 
 
-def conversations(rows: Iterable[dict[str, Any]], model: str) -> list[Result]:
-    results = []
-    with Assistant.load(model) as assistant:
-        for row in rows:
-            assistant.reset()
-            answers = [
-                "".join(chunk.text for chunk in assistant.reply(audio=HELD_OUT / turn["audio"]))
-                for turn in row["turns"]
-            ]
-            last = row["turns"][-1]
-            transcript = "".join(chunk.text for chunk in assistant.transcribe(HELD_OUT / last["audio"]))
-            results.append(
-                Result(row["group"], last["said"], transcript, last["answer"], answers[-1].strip())
-            )
-    return results
+def said_by(chunks: Iterable[Chunk]) -> str:
+    """The whole text; nothing where no speech is heard."""
+    try:
+        return "".join(chunk.text for chunk in chunks).strip()
+    except NoSpeech:
+        return ""
+
+
+def conversation(row: dict[str, Any], assistant: Assistant) -> Result:
+    assistant.reset()
+    last = row["turns"][-1]
+    answers = [said_by(assistant.reply(audio=HELD_OUT / turn["audio"])) for turn in row["turns"]]
+    transcript = said_by(assistant.transcribe(HELD_OUT / last["audio"]))
+    return Result(row["group"], last["said"], transcript, last["answer"], answers[-1])
+
+
+def held_out() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (HELD_OUT / "heldout.jsonl").read_text("utf-8").splitlines()]
 
 
 def evaluate(model: str, limit: int | None = None) -> list[Result]:
-    rows = [json.loads(line) for line in (HELD_OUT / "heldout.jsonl").read_text("utf-8").splitlines()][:limit]
+    rows = held_out()[:limit]
     with ThreadPoolExecutor(2) as pool:
         results = list(
             pool.map(lambda row: single(row, model), [row for row in rows if len(row["turns"]) == 1])
         )
-    return results + conversations([row for row in rows if len(row["turns"]) > 1], model)
+    with Assistant.load(model) as assistant:
+        return results + [conversation(row, assistant) for row in rows if len(row["turns"]) > 1]
 
 
 def table(results: list[Result]) -> str:
