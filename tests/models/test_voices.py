@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from models.nano.synthesize import label
-
 pytestmark = [
     pytest.mark.torch,  # the group that has the synthesizer
     pytest.mark.skipif(importlib.util.find_spec("espeakng_loader") is None, reason="needs espeakng-loader"),
@@ -24,6 +22,7 @@ def speakers() -> Iterator[object]:
 
 
 def phonemes(speakers, text: str) -> list[str]:
+    from models.nano.synthesize import label
     from models.nano.voices import Voice
 
     said = speakers.say(text, Voice("espeak", "f1"))
