@@ -2,6 +2,7 @@
 
     python -m models.nano.evaluate            # prints the table
     python -m models.nano.evaluate --details  # and every miss
+    python -m models.nano.evaluate --one-process  # through Assistant alone: the same model and code, in a tenth of the time
 
 Transcripts are asked of ``edge-llasm transcribe``, answers of ``edge-llasm ask``, a process for each, as a user would; second turns,
 which need a chat, of ``Assistant``. Token error counts edits in English words and Chinese characters; an answer is right when it is
@@ -96,14 +97,13 @@ def held_out() -> list[dict[str, Any]]:
     return [json.loads(line) for line in (HELD_OUT / "heldout.jsonl").read_text("utf-8").splitlines()]
 
 
-def evaluate(model: str, limit: int | None = None) -> list[Result]:
+def evaluate(model: str, limit: int | None = None, *, one_process: bool = False) -> list[Result]:
     rows = held_out()[:limit]
+    alone = [] if one_process else [row for row in rows if len(row["turns"]) == 1]
     with ThreadPoolExecutor(2) as pool:
-        results = list(
-            pool.map(lambda row: single(row, model), [row for row in rows if len(row["turns"]) == 1])
-        )
+        results = list(pool.map(lambda row: single(row, model), alone))
     with Assistant.load(model) as assistant:
-        return results + [conversation(row, assistant) for row in rows if len(row["turns"]) > 1]
+        return results + [conversation(row, assistant) for row in rows if row not in alone]
 
 
 def table(results: list[Result]) -> str:
@@ -130,9 +130,12 @@ def main() -> None:
     )
     parser.add_argument("--model", default="nano", help="a bundle's name or folder")
     parser.add_argument("--limit", type=int, help="only the first conversations")
+    parser.add_argument(
+        "--one-process", action="store_true", help="load the model once, without the command line"
+    )
     parser.add_argument("--details", action="store_true", help="print every miss")
     options = parser.parse_args()
-    results = evaluate(options.model, options.limit)
+    results = evaluate(options.model, options.limit, one_process=options.one_process)
     if options.details:
         for result in (replace(result, answer=result.answer.replace("\n", "⏎")) for result in results):
             if result.errors or fold(result.answer).replace("⏎", "") != fold(result.expected):
