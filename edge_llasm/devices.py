@@ -45,7 +45,15 @@ class Devices:
         """One word for all: where the language model, by far the largest part, runs."""
         return self.llm.device
 
+    def summary(self) -> str:
+        """One word when all agree, otherwise each engine with its device."""
+        parts = (self.speech, self.adapter, self.llm)
+        if len({part.device for part in parts}) == 1:
+            return self.name
+        return ", ".join(f"{part.engine} on {part.device}" for part in parts)
+
     def describe(self) -> str:
+        """Each engine with its device and the reason."""
         parts = (self.speech, self.adapter, self.llm)
         return "; ".join(f"{part.engine} on {part.device} ({part.why})" for part in parts)
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_llasm.devices import llm_device
 from edge_llasm.errors import EngineError
 from edge_llasm.gguf_file import read_gguf
-from edge_llasm.llama_library import load_library, log, pick_device
+from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import load_model, new_context
 from edge_llasm.sampling import MAX_SEED, Sampling
 
@@ -74,7 +75,7 @@ class Llama:
             raise ValueError(f"n_ctx and n_threads must be at least 1, not {n_ctx} and {n_threads}")
         read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
-        device = pick_device(device)
+        device = llm_device(device).device
         model = load_model(lib, path, device, progress)
         try:
             context = new_context(lib, model, n_ctx, device, n_threads)

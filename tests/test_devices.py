@@ -23,6 +23,16 @@ def test_cpu_is_always_taken_when_asked_for() -> None:
     )
 
 
+def test_a_summary_names_each_engine_only_when_they_differ() -> None:
+    cpu, cuda = (EngineDevice("llama.cpp", device, "") for device in ("cpu", "cuda"))
+    speech, adapter = EngineDevice("whisper.cpp", "cpu", ""), EngineDevice("onnxruntime", "cpu", "")
+    assert Devices(speech, adapter, cpu).summary() == "cpu"
+    assert (
+        Devices(speech, adapter, cuda).summary()
+        == "whisper.cpp on cpu, onnxruntime on cpu, llama.cpp on cuda"
+    )
+
+
 def test_auto_takes_the_best_and_says_why() -> None:
     assert take("llama.cpp", "auto", ("cuda", "cpu")) == EngineDevice(
         "llama.cpp", "cuda", "the best that its build supports"

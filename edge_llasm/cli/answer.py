@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_llasm.cli.background import in_background
-from edge_llasm.cli.output import Progress, say, tell
+from edge_llasm.cli.output import Progress, on_a_terminal, say, tell
 
 if TYPE_CHECKING:
     from edge_llasm.assistant import Chunk
@@ -63,6 +63,8 @@ def print_answer(question: Question, *, as_json: bool, stats: bool) -> None:
                 if isinstance(event, Engines):
                     progress.clear()
                     engines = event
+                    if not stats and on_a_terminal():
+                        tell(f"{event.model}, {event.devices.summary()}")
                     continue
                 last, text = event, text + event.text
                 if not as_json:

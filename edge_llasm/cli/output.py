@@ -8,7 +8,7 @@ from time import monotonic
 
 import click
 
-__all__ = ["Progress", "ReaderGone", "say", "tell"]
+__all__ = ["Progress", "ReaderGone", "on_a_terminal", "say", "tell"]
 
 SHOW_AFTER = 1.0
 """Seconds of loading after which the progress line appears"""
@@ -48,6 +48,11 @@ def tell(message: str) -> None:
         return  # nobody reads it, and there is no other place to say so
 
 
+def on_a_terminal() -> bool:
+    """Whether somebody watches standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Progress:
     """A line on a terminal while a model takes more than a second to load.
 
@@ -67,12 +72,7 @@ class Progress:
         self._share = share
 
     def show(self) -> None:
-        if (
-            self._over
-            or sys.stderr is None
-            or not sys.stderr.isatty()
-            or self._clock() - self._start < SHOW_AFTER
-        ):
+        if self._over or not on_a_terminal() or self._clock() - self._start < SHOW_AFTER:
             return
         self._shown = True
         self._write(f"\r\x1b[Kloading {self._name} … {self._share:4.0%}")

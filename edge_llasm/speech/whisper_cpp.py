@@ -69,7 +69,8 @@ class WhisperCpp:
     ) -> WhisperCpp:
         """Load a file that `Bundle.verify` has passed. Raises EngineError, DeviceError, BundleError."""
         library = load_library()
-        log.listen(verbose)
+        log.verbose = verbose
+        log.clear()
         taken = speech_device(device).device
         params = library.context_params()
         params.use_gpu = taken != "cpu"

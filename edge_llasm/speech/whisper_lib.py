@@ -9,22 +9,18 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
-import sys
-from collections import deque
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from edge_llasm.errors import EngineError
+from edge_llasm.native_log import INFO, NativeLog
 
 SUPPORTED = "pywhispercpp 1.5.x (whisper.cpp 1.8)"
 VERSION = "1.8."
 GREEDY = 0
 """whisper_sampling_strategy"""
-
-LOG_WARNING, LOG_ERROR = 3, 4
-"""ggml_log_level, from ggml.h"""
 
 LogCallback = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 
@@ -99,37 +95,9 @@ class WhisperLibrary:
             self.cdll.whisper_free_params(pointer)
 
 
-class NativeLog:
-    """Takes whisper.cpp's log lines: the last complaints are kept for messages, all are shown when verbose."""
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=4)
-        self._verbose = False
-        self._callback = LogCallback(self._take)  # kept: native code holds on to it
-
-    def install(self, cdll: ctypes.CDLL) -> None:
-        """From here on the library is silent."""
-        cdll.whisper_log_set(self._callback, None)
-
-    def listen(self, verbose: bool) -> None:
-        """Forget the complaints so far, and show what comes, or not."""
-        self._verbose = verbose
-        self._lines.clear()
-
-    def last_error(self) -> str:
-        """The newest complaints as one line."""
-        return "; ".join(self._lines) or "it gave no reason; try --verbose"
-
-    def _take(self, level: int, text: bytes | None, data: int | None) -> None:
-        line = (text or b"").decode("utf-8", "replace")
-        if self._verbose:
-            sys.stderr.write(line)
-        if level in (LOG_WARNING, LOG_ERROR) and line.strip():
-            self._lines.append(line.strip())
-
-
-log = NativeLog()
-"""One per process, as the library has one log."""
+log = NativeLog(worst_ignored=INFO)
+"""One per process, as the library has one log. whisper.cpp says what is wrong with a file as a warning."""
+_log_callback = LogCallback(log.take)  # kept: native code holds on to it
 
 
 @cache
@@ -151,7 +119,9 @@ def load_library() -> WhisperLibrary:
         ) from error
     if not version.startswith(VERSION):
         raise EngineError(f"whisper.cpp {version} is not supported; install {SUPPORTED}")
-    log.install(cdll)  # before anything else: asking a GPU build for its devices makes it talk
+    cdll.whisper_log_set(
+        _log_callback, None
+    )  # before anything else: asking a GPU build for its devices makes it talk
     library = WhisperLibrary(cdll, version)
     check_layout(library)
     return library

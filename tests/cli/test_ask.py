@@ -194,6 +194,15 @@ def test_a_folder_without_a_model_is_status_1(capsys: Captured, tmp_path: Path) 
     assert capsys.readouterr().err.startswith("edge-llasm: ")
 
 
+def test_a_terminal_is_told_which_device_was_taken(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, speech: Path
+) -> None:
+    monkeypatch.setattr("edge_llasm.cli.output.on_a_terminal", lambda: True)
+    monkeypatch.setattr("edge_llasm.cli.answer.on_a_terminal", lambda: True)
+    assert run(["ask", str(speech), *TINY]) == 0
+    assert "edge-llasm: tiny, cpu\n" in capsys.readouterr().err
+
+
 def test_a_device_that_no_build_supports_is_status_1(capsys: Captured) -> None:
     other = "cuda" if sys.platform == "darwin" else "metal"
     assert run(["ask", "--text", "hello", "--model", "tiny", "--device", other]) == 1
