@@ -6,7 +6,7 @@ Two processes of one thread lose far less to other programs than two threads tha
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -58,6 +58,32 @@ def share(items: list[Any]) -> list[Any]:
     return items[rank() : len(items) - len(items) % world : world]
 
 
+def share_of(items: list[Any]) -> list[Any]:
+    """The items of a list that are this process's to look after; together the processes have all of them."""
+    return items[rank() :: world_size()]
+
+
+@torch.no_grad()
+def exchange(parameters: list[nn.Parameter]) -> None:
+    """Give each parameter, in every process, the value it has in the process that looks after it (``share_of``)."""
+    if world_size() == 1:
+        return
+    mine = {id(parameter) for parameter in share_of(parameters)}
+    flat = torch.cat([
+        parameter.flatten() if id(parameter) in mine else torch.zeros(parameter.numel())
+        for parameter in parameters
+    ])  # fmt: skip
+    dist.all_reduce(flat)
+    _scatter(flat, parameters)
+
+
+def _scatter(flat: Tensor, into: Sequence[Tensor]) -> None:
+    at = 0
+    for tensor in into:
+        tensor.copy_(flat[at : at + tensor.numel()].view_as(tensor))
+        at += tensor.numel()
+
+
 def average(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over the processes; one that a process does not have counts as zero."""
     if world_size() == 1:
@@ -70,10 +96,7 @@ def average(parameters: Iterable[nn.Parameter]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= world_size()
-    at = 0
-    for gradient in gradients:
-        gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
-        at += gradient.numel()
+    _scatter(flat, gradients)
 
 
 def agree(value: float) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from convert.__main__ import main as convert
-from models.nano import checkpoint, evaluate, parallel, synthesize, train_llm, train_speech
+from models.nano import checkpoint, evaluate, parallel, states, synthesize, train_llm, train_speech
 
 TYPES = ("--llm-type", "Q8_0", "--speech-type", "q8_0")
 BUNDLE_FILES = ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf")
@@ -49,7 +49,7 @@ def make(folder: Path, scale: Scale) -> Path:
     parallel.run(train_speech.train, folder, scale.speech, scale.shape)
     # 3. Whisper is frozen from here on: its states are computed once.
     if not (folder / "speech_states.npy").exists():
-        parallel.run(train_llm.compute_states, folder)
+        parallel.run(states.compute, folder)
     # 4. Text pre-training: LLaMA learns what to answer, its words embedded where Whisper's states will come to lie.
     parallel.run(train_llm.train, folder, "text", scale.text)
     # 5. Stage 1: the adapter alone learns from transcription.

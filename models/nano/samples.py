@@ -122,8 +122,7 @@ def transcription(heard: Heard, rng: Random) -> Turn:
 
 
 def text_turns(exchange: Exchange, rng: Random) -> list[Turn]:
-    """Each question typed (short, so most of them), or as speech that is still only words."""
+    """Each question typed, or as speech that is still only words."""
     return [
-        ([typed(rng, said) if rng.random() < 0.75 else Heard(said)], answer)
-        for said, answer in exchange.turns
+        ([typed(rng, said) if rng.random() < 0.5 else Heard(said)], answer) for said, answer in exchange.turns
     ]

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from models.nano import parallel
+from models.nano.optimizer import Optimizer
 
-SAVE_EVERY = 240.0  # seconds
+SAVE_EVERY = 120.0  # seconds
 WARM_UP = 250  # steps
 LAST_RATE = 0.02  # of the peak, at the end of the cosine
 
@@ -40,11 +41,10 @@ class Stage:
     def over(self) -> bool:
         return self.spent >= self.minutes
 
-    def set_rate(self, optimizer: torch.optim.Optimizer) -> None:
+    def set_rate(self, optimizer: Optimizer) -> None:
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
-        rate = self._peak * min(1.0, (self.step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * cosine)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        warm_up = min(1.0, (self.step + 1) / WARM_UP)
+        optimizer.set_rate(self._peak * warm_up * (LAST_RATE + (1 - LAST_RATE) * cosine))
 
     def tick(self) -> bool:
         """A step is done; True when it is time to save. The first process's clock counts for all."""
@@ -56,7 +56,7 @@ class Stage:
             self._saved = now
         return due
 
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer | None, **more: Any) -> None:
+    def save(self, model: nn.Module, optimizer: Optimizer | None, **more: Any) -> None:
         state = {"model": model.state_dict(), "spent": self.spent, "step": self.step, **more}
         if optimizer is not None:
             state["optimizer"] = optimizer.state_dict()

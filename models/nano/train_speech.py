@@ -19,13 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from models.nano import corpus, hearing, parallel, synthesize
+from models.nano.optimizer import Optimizer
 from models.nano.scoring import distance
 from models.nano.stage import Stage
 from models.nano.synthesize import POSITION_SECONDS, Clip
 from models.nano.world.spoken import language_of, tokens
 
-BATCH_FRAMES = 2_800  # mel frames in a batch of one process: about 12 clips
-VARIED = 0.7  # share of the batches that are changed further, from the middle of the training on
+BATCH_FRAMES = 4_000  # mel frames in a batch of one process: about 18 clips
+VARIED = 0.6  # share of the batches that are changed further, after the first quarter of the training
 UNKNOWN = -100
 FLOOR = -10.0  # log10 power of digital silence
 
@@ -186,14 +187,14 @@ def labels_of(clips: list[Clip]) -> list[str]:
     return ["_"] + sorted(name for name, count in counts.items() if count >= 50 and name != "_")
 
 
-def train(folder: Path, minutes: float, shape: Shape, rate: float = 1.5e-3) -> None:
+def train(folder: Path, minutes: float, shape: Shape, rate: float = 1e-3) -> None:
     """Trains for ``minutes`` in all, over as many resumed runs as it takes."""
     stage = Stage(folder, "speech", minutes, rate)
     clips, dev = synthesize.load(folder / "speech"), synthesize.load(folder / "dev")
     state = stage.load()
     torch.manual_seed(1)
     model = load(state) if state else SpeechModel(*shape, labels_of(clips), corpus.vocabulary())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.02, eps=1e-6)
+    optimizer = Optimizer(model, rate)
     if state and "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
     phonemes, words = ({name: i for i, name in enumerate(names)} for names in (model.phonemes, model.words))
@@ -204,7 +205,7 @@ def train(folder: Path, minutes: float, shape: Shape, rate: float = 1.5e-3) -> N
         for group in parallel.share(batches(clips, Random(f"step {stage.step}"))):
             stage.set_rate(optimizer)
             mel, labels, said, counts = collate(group, phonemes, words)
-            if torch.rand((), generator=generator) < VARIED * min(1.0, 2 * stage.progress):
+            if torch.rand((), generator=generator) < VARIED * min(1.0, 4 * stage.progress):
                 mel = vary(mel, generator)
             frame, ctc = loss(model, mel, labels, said, counts)
             optimizer.zero_grad()

@@ -1,0 +1,119 @@
+"""What the LLM's stages learn from: endless random conversations, typed or spoken, and the held-out ones that are watched."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from models.nano import corpus, samples, synthesize
+from models.nano.samples import Heard, Sample, Turn
+from models.nano.synthesize import Clip
+from models.nano.world import arithmetic
+from models.nano.world.spoken import Exchange
+
+BATCH_TOKENS = 2_000  # in one process
+POOL = 768  # samples that are sorted by length together
+MAX_TOKENS = 420
+DRILL = 0.25  # more arithmetic for text pre-training: sums are learnt slowest
+TRANSCRIBED = 0.4  # share of stage 2 that is transcription: it teaches to read the states, word by word
+
+Draw = Callable[[Random], Sample]
+
+
+class TextSource:
+    """Endless samples for text pre-training."""
+
+    def __init__(self, writer: samples.Writer, seed: int) -> None:
+        self._writer, self._stream = writer, corpus.conversations(seed)
+        self._drill = corpus.conversations(seed, subjects={arithmetic.generate: 1.0})
+
+    def __call__(self, rng: Random) -> Sample:
+        exchange = next(self._drill if rng.random() < DRILL else self._stream)
+        if rng.random() < 0.15:
+            return self._writer.sample(
+                [samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng
+            )
+        turns: list[Turn] = []
+        while rng.random() < 0.06 and len(turns) < 6:  # talk before that has nothing to do with it
+            turns += samples.text_turns(next(self._stream), rng)
+        return self._writer.sample([*turns, *samples.text_turns(exchange, rng)], rng)
+
+
+class SpokenSource:
+    """Endless samples whose speech is clips; ``talk`` False draws transcriptions only (stage 1)."""
+
+    def __init__(self, writer: samples.Writer, clips: list[Clip], seed: int, *, talk: bool) -> None:
+        self._writer, self._talk = writer, talk
+        self._clips: dict[str, list[int]] = {}
+        for i, clip in enumerate(clips):
+            self._clips.setdefault(clip.text, []).append(i)
+        self._texts = sorted(self._clips)
+        self._conversations = self._spoken_conversations(len(clips)) if talk else []
+        self._text = TextSource(writer, seed)
+
+    def _spoken_conversations(self, count: int) -> list[Exchange]:
+        stream = corpus.conversations(synthesize.SEED)
+        drawn = (next(stream) for _ in range(count))
+        return [exchange for exchange in drawn if all(said in self._clips for said, _ in exchange.turns)]
+
+    def _heard(self, text: str, rng: Random) -> Heard:
+        return Heard(text, rng.choice(self._clips[text]))
+
+    def __call__(self, rng: Random) -> Sample:
+        if not self._talk or rng.random() < TRANSCRIBED:
+            return self._writer.sample(
+                [samples.transcription(self._heard(rng.choice(self._texts), rng), rng)], rng
+            )
+        if rng.random() < 0.1:
+            return self._text(rng)
+        turns = self._turns(rng)
+        while rng.random() < 0.1 and len(turns) < 5:
+            turns = self._turns(rng) + turns
+        return self._writer.sample(turns, rng)
+
+    def _turns(self, rng: Random) -> list[Turn]:
+        return [([self._heard(said, rng)], answer) for said, answer in rng.choice(self._conversations).turns]
+
+
+def groups(draw: Draw, rng: Random) -> Iterator[list[Sample]]:
+    """Endless batches of samples of like length."""
+    while True:
+        pool = [sample for sample in (draw(rng) for _ in range(POOL)) if len(sample.ids) <= MAX_TOKENS]
+        pool.sort(key=lambda sample: len(sample.ids))
+        cut: list[list[Sample]] = [[]]
+        for sample in pool:
+            if cut[-1] and (len(cut[-1]) + 1) * len(sample.ids) > BATCH_TOKENS:
+                cut.append([])
+            cut[-1].append(sample)
+        rng.shuffle(cut)
+        yield from cut
+
+
+def dev_samples(writer: samples.Writer, clips: list[Clip]) -> dict[str, list[Sample]]:
+    """Held-out sentences by held-out voices, answered and transcribed."""
+    stream = corpus.conversations(seed=synthesize.DEV_SEED, test=True)
+    answers: dict[str, str] = {}
+    while not all(clip.text in answers for clip in clips):
+        said, answer = next(stream).turns[0]
+        answers.setdefault(said, answer)
+    rng, rows = Random(0), {}
+    for way in ("answers", "transcripts"):
+        for i, clip in enumerate(clips):
+            heard = Heard(clip.text, i)
+            turn: Turn = (
+                ([heard], answers[clip.text]) if way == "answers" else ([heard, corpus.TRANSCRIBE], clip.text)
+            )
+            kind = (
+                "other synthesizer"
+                if clip.voice.startswith("festival")
+                else Exchange("", ((clip.text, ""),)).language
+            )
+            rows.setdefault(f"{way} {kind}", []).append(writer.sample([turn], rng))
+    return rows
+
+
+def text_dev_samples(writer: samples.Writer) -> dict[str, list[Sample]]:
+    """Held-out conversations as text pre-training shows them; the last answer counts."""
+    rng, stream, rows = Random(0), corpus.conversations(seed=synthesize.DEV_SEED, test=True), {}
+    for exchange in (next(stream) for _ in range(400)):
+        turns: list[Turn] = [([Heard(said)], answer) for said, answer in exchange.turns]
+        rows.setdefault(exchange.kind, []).append(writer.sample(turns, rng, learn_all=False))
+    return rows
