@@ -73,7 +73,7 @@ def save_speech(model: SpeechModel, folder: Path) -> None:
 def begin_from(checkpoint: Path, work: Path) -> None:
     """Make the published weights the beginning of speech and text pre-training in a new work folder."""
     kept = torch.load(checkpoint / "heads.pt", weights_only=True)
-    speech = SpeechModel(*kept["shape"], kept["phonemes"], kept["words"])
+    speech = SpeechModel(kept["shape"], kept["phonemes"], kept["words"])
     whisper = WhisperModel.from_pretrained(checkpoint / "whisper", dtype=torch.float32)
     speech.whisper.load_state_dict(whisper.state_dict())
     speech.load_state_dict({name: tensor.float() for name, tensor in kept["heads"].items()}, strict=False)

@@ -39,7 +39,7 @@ def _serve(requests: Connection) -> None:
     sound: list[bytes] = []
     phonemes: list[tuple[float, str]] = []
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))  # type: ignore[untyped-decorator]
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
     def collect(wave: Any, count: int, events: Any) -> int:
         if wave and count > 0:
             sound.append(ctypes.string_at(wave, count * 2))

@@ -42,7 +42,7 @@ def encode(whisper: WhisperModel, mel: Tensor) -> Tensor:
     hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
     for layer in encoder.layers:
         hidden = layer(hidden, None)
-    return encoder.layer_norm(hidden)  # type: ignore[no-any-return]
+    return encoder.layer_norm(hidden)
 
 
 def read(whisper: WhisperModel, encoded: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def read(whisper: WhisperModel, encoded: Tensor) -> Tensor:
     queries = torch.full((len(encoded), N_QUERIES), START, dtype=torch.long)
     return whisper.decoder(
         input_ids=queries, encoder_hidden_states=encoded, use_cache=False
-    ).last_hidden_state  # type: ignore[no-any-return]
+    ).last_hidden_state
 
 
 def normalize(log_power: Tensor) -> Tensor:

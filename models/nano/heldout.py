@@ -55,7 +55,8 @@ def build(folder: Path) -> None:
         key = " / ".join(said for said, _ in exchange.turns)
         if counts[group] >= GROUPS[group] or key in seen:
             continue
-        voice, turns = voice_for(group, rng), []
+        voice = voice_for(group, rng)
+        turns: list[dict[str, str]] = []
         for said, answer in exchange.turns:
             speech = speakers.say(said, voice)
             if speech is None:

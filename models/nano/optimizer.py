@@ -51,7 +51,8 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """AdamW's; Muon's momentum forms anew within some twenty steps."""
-        return self._adamw.state_dict()
+        state: dict[str, Any] = self._adamw.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._adamw.load_state_dict(state)

@@ -24,7 +24,7 @@ def run(work: Callable[..., None], *arguments: Any, processes: int | None = None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_process, (world, port, work, arguments), nprocs=world)  # type: ignore[no-untyped-call]
+    multiprocessing.spawn(_process, (world, port, work, arguments), nprocs=world)
 
 
 def _process(

@@ -7,13 +7,14 @@ from models.nano import corpus, samples, synthesize
 from models.nano.samples import Heard, Sample, Turn
 from models.nano.synthesize import Clip
 from models.nano.world import arithmetic
-from models.nano.world.spoken import Exchange
+from models.nano.world.spoken import Exchange, language_of
 
 BATCH_TOKENS = 2_000  # in one process
 POOL = 768  # samples that are sorted by length together
 MAX_TOKENS = 420
 DRILL = 0.25  # more arithmetic for text pre-training: sums are learnt slowest
-TRANSCRIBED = 0.4  # share of stage 2 that is transcription: it teaches to read the states, word by word
+TRANSCRIBED = 0.3  # share of stage 2 that is transcription: it teaches to read the states, word by word
+TYPED = 0.3  # share of stage 2 that is text pre-training: it keeps teaching what to answer
 
 Draw = Callable[[Random], Sample]
 
@@ -58,11 +59,11 @@ class SpokenSource:
         return Heard(text, rng.choice(self._clips[text]))
 
     def __call__(self, rng: Random) -> Sample:
-        if not self._talk or rng.random() < TRANSCRIBED:
-            return self._writer.sample(
-                [samples.transcription(self._heard(rng.choice(self._texts), rng), rng)], rng
-            )
-        if rng.random() < 0.1:
+        kind = rng.random() if self._talk else 0.0
+        if kind < TRANSCRIBED:
+            heard = self._heard(rng.choice(self._texts), rng)
+            return self._writer.sample([samples.transcription(heard, rng)], rng)
+        if kind < TRANSCRIBED + TYPED:
             return self._text(rng)
         turns = self._turns(rng)
         while rng.random() < 0.1 and len(turns) < 5:
@@ -94,25 +95,24 @@ def dev_samples(writer: samples.Writer, clips: list[Clip]) -> dict[str, list[Sam
     while not all(clip.text in answers for clip in clips):
         said, answer = next(stream).turns[0]
         answers.setdefault(said, answer)
-    rng, rows = Random(0), {}
+    rng = Random(0)
+    rows: dict[str, list[Sample]] = {}
     for way in ("answers", "transcripts"):
         for i, clip in enumerate(clips):
             heard = Heard(clip.text, i)
             turn: Turn = (
                 ([heard], answers[clip.text]) if way == "answers" else ([heard, corpus.TRANSCRIBE], clip.text)
             )
-            kind = (
-                "other synthesizer"
-                if clip.voice.startswith("festival")
-                else Exchange("", ((clip.text, ""),)).language
-            )
+            other = clip.voice.startswith("festival")
+            kind = "other synthesizer" if other else language_of(clip.text)
             rows.setdefault(f"{way} {kind}", []).append(writer.sample([turn], rng))
     return rows
 
 
 def text_dev_samples(writer: samples.Writer) -> dict[str, list[Sample]]:
     """Held-out conversations as text pre-training shows them; the last answer counts."""
-    rng, stream, rows = Random(0), corpus.conversations(seed=synthesize.DEV_SEED, test=True), {}
+    rng, stream = Random(0), corpus.conversations(seed=synthesize.DEV_SEED, test=True)
+    rows: dict[str, list[Sample]] = {}
     for exchange in (next(stream) for _ in range(400)):
         turns: list[Turn] = [([Heard(said)], answer) for said, answer in exchange.turns]
         rows.setdefault(exchange.kind, []).append(writer.sample(turns, rng, learn_all=False))

@@ -48,7 +48,8 @@ def sentences(count: int, seed: int) -> list[str]:
     """What is spoken in training: turns of conversations, and word salad so that rare words are heard too."""
     rng, words = Random(seed), corpus.vocabulary()
     seen: Counter[str] = Counter()
-    stream, chosen = corpus.conversations(seed), []
+    stream = corpus.conversations(seed)
+    chosen: list[str] = []
     while len(chosen) < count:
         if len(chosen) % 5 == 4:
             text = corpus.word_salad(rng, words, lambda word: float(seen[word]))

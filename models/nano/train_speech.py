@@ -36,19 +36,11 @@ Shape = tuple[int, int, int, int]  # width, heads, encoder layers, decoder layer
 class SpeechModel(nn.Module):
     """Whisper and the two heads that only training needs."""
 
-    def __init__(
-        self,
-        d_model: int,
-        heads: int,
-        encoder_layers: int,
-        decoder_layers: int,
-        phonemes: list[str],
-        words: list[str],
-    ) -> None:
+    def __init__(self, shape: Shape, phonemes: list[str], words: list[str]) -> None:
         super().__init__()
-        self.shape = (d_model, heads, encoder_layers, decoder_layers)
-        self.phonemes, self.words = phonemes, words
-        self.whisper = hearing.new_whisper(*self.shape)
+        self.shape, self.phonemes, self.words = shape, phonemes, words
+        self.whisper = hearing.new_whisper(*shape)
+        d_model = shape[0]
         self.phoneme_head = nn.Linear(d_model, len(phonemes))
         self.word_head = nn.Linear(d_model, len(words) + 1)  # the last one is CTC's blank
 
@@ -193,7 +185,7 @@ def train(folder: Path, minutes: float, shape: Shape, rate: float = 1e-3) -> Non
     clips, dev = synthesize.load(folder / "speech"), synthesize.load(folder / "dev")
     state = stage.load()
     torch.manual_seed(1)
-    model = load(state) if state else SpeechModel(*shape, labels_of(clips), corpus.vocabulary())
+    model = load(state) if state else SpeechModel(shape, labels_of(clips), corpus.vocabulary())
     optimizer = Optimizer(model, rate)
     if state and "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
@@ -228,7 +220,7 @@ def train(folder: Path, minutes: float, shape: Shape, rate: float = 1e-3) -> Non
 
 def load(state: dict[str, Any]) -> SpeechModel:
     """The model of a saved state."""
-    model = SpeechModel(*state["shape"], state["phonemes"], state["words"])
+    model = SpeechModel(state["shape"], state["phonemes"], state["words"])
     model.load_state_dict(state["model"])
     return model
 
