@@ -64,7 +64,7 @@ def new_llama(
     config = LlamaConfig(
         vocab_size=n_vocab, hidden_size=hidden, intermediate_size=ffn, num_hidden_layers=layers, num_attention_heads=heads,
         num_key_value_heads=heads, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2,
-        pad_token_id=None, tie_word_embeddings=False, attn_implementation="eager",
+        pad_token_id=None, tie_word_embeddings=False, attn_implementation="sdpa",
     )  # fmt: skip
     llama = LlamaForCausalLM(config)
     for module in llama.model.layers.modules():  # transformers' 0.02 is for far wider models

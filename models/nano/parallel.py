@@ -66,7 +66,7 @@ def share_of(items: list[Any]) -> list[Any]:
 @torch.no_grad()
 def exchange(parameters: list[nn.Parameter]) -> None:
     """Give each parameter, in every process, the value it has in the process that looks after it (``share_of``)."""
-    if world_size() == 1:
+    if world_size() == 1 or not parameters:
         return
     mine = {id(parameter) for parameter in share_of(parameters)}
     flat = torch.cat([

@@ -1,12 +1,12 @@
 """Training samples: a conversation as token ids, with the answers' tokens as targets.
 
-Speech stands in a prompt as ``N_QUERIES`` positions. In text pre-training nobody has spoken yet: the words themselves are
-scattered over those positions, with ``au_patch`` between them, much as CTC will place them. So the frozen LLM of stage 1 already
+Speech stands in a prompt as ``N_QUERIES`` positions. In text pre-training nobody has spoken yet: the words themselves stand in
+those positions, where Whisper puts the words of some clip, with ``au_patch`` between them. So the frozen LLM of stage 1 already
 knows how to read such a slot, and the adapter only has to find the words' embeddings.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -16,6 +16,8 @@ from models.nano.hearing import N_QUERIES
 from models.nano.world.spoken import Exchange, language_of, number_en, number_zh, tokens
 
 Tokenize = Callable[[str], list[int]]
+Layouts = Mapping[int, Sequence[tuple[int | None, ...]]]
+"""Number of words -> where they may stand: for each of the N_QUERIES positions the word's number, or None."""
 IGNORED = -100
 _NUMBERS = {number_en(n): str(n) for n in range(101)} | {number_zh(n): str(n) for n in range(101)}
 _NUMBER = re.compile(
@@ -44,8 +46,8 @@ Turn = tuple[Sequence[str | Heard], str]
 class Writer:
     """Renders conversations exactly as ``edge_llasm.prompt`` does for the template ``llama2-llasm-paper`` without system text."""
 
-    def __init__(self, special: TokenIds, tokenize: Tokenize) -> None:
-        self._special, self._tokenize = special, tokenize
+    def __init__(self, special: TokenIds, tokenize: Tokenize, layouts: Layouts | None = None) -> None:
+        self._special, self._tokenize, self._layouts = special, tokenize, layouts or {}
         self._head, self._tail = tokenize("[INST] "), tokenize(" [/INST] ")
 
     def sample(self, turns: Sequence[Turn], rng: Random, *, learn_all: bool = True) -> Sample:
@@ -60,7 +62,7 @@ class Writer:
                     if part.clip is not None:
                         clips.append((len(ids) + 1, part.clip))
                     slot = (
-                        self._scattered(part.text, rng)
+                        self._placed(part.text, rng)
                         if part.clip is None
                         else [self._special.au_patch] * N_QUERIES
                     )
@@ -83,15 +85,18 @@ class Writer:
         pieces = self._tokenize(word)
         return pieces if word.isascii() else pieces[1:]
 
-    def _scattered(self, text: str, rng: Random) -> list[int]:
+    def _placed(self, text: str, rng: Random) -> list[int]:
         pieces = [self.heard_pieces(token) for token in tokens(text)]
         said = [piece for word in pieces if rng.random() > 0.01 for piece in word if word][:N_QUERIES]
-        slot = [self._special.au_patch] * N_QUERIES
-        for position, piece in zip(
-            sorted(rng.sample(range(min(N_QUERIES, 8 + 3 * len(said))), len(said))), said, strict=True
-        ):
-            slot[position] = piece
-        return slot
+        layout = rng.choice(self._layouts.get(len(said)) or [_halves(len(said), rng)])
+        return [self._special.au_patch if number is None else said[number] for number in layout]
+
+
+def _halves(n_words: int, rng: Random) -> tuple[int | None, ...]:
+    """The first words from the beginning on, the last ones up to the end: what layouts look like on the whole."""
+    first = rng.randint(0, n_words)
+    between: list[None] = [None] * (N_QUERIES - n_words)
+    return (*range(first), *between, *range(first, n_words))
 
 
 def typed(rng: Random, text: str) -> str:

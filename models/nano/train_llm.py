@@ -67,7 +67,7 @@ def train(folder: Path, name: str, minutes: float) -> None:
     parallel.agree(0.0)
     tokenizer = language.load_tokenizer(tokenizer_file)
     special = language.token_ids(tokenizer)
-    writer = samples.Writer(special, tokenizer.encode)
+    writer = samples.Writer(special, tokenizer.encode, states.layouts(folder))
     torch.manual_seed(2)
     model = language.Llasm(special.au_end + 1, hearing.WIDTH)
     before = {"stage1": "text", "stage2": "stage1"}.get(name)
