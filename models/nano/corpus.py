@@ -2,11 +2,16 @@
 
 One conversation is a line of JSON in the form of the sibling text set of LLaSM-Audio-Instructions:
 ``{"kind", "language", "conversations": [{"from": "human" | "gpt", "value"}, …]}``.
+
+    python -m models.nano.corpus 20    # prints twenty of them
 """
 
+import argparse
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -80,3 +85,19 @@ def as_json(exchange: Exchange) -> dict[str, Any]:
         for who, value in zip(("human", "gpt"), turn, strict=True)
     ]
     return {"kind": exchange.kind, "language": exchange.language, "conversations": turns}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("count", type=int, nargs="?", default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--held-out", action="store_true", help="of those that are never trained on")
+    options = parser.parse_args()
+    for exchange in islice(conversations(options.seed, test=options.held_out), options.count):
+        print(json.dumps(as_json(exchange), ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
