@@ -11,6 +11,7 @@ from torch import nn
 from models.nano import parallel
 
 MUON_RATE = 4.0  # of AdamW's
+USUAL = 1 / 16  # root mean square of the weights of a matrix between layers as wide as nano's
 MUON_DECAY = 0.25  # of AdamW's, so that both shrink the weights alike
 
 
@@ -19,12 +20,15 @@ class Optimizer:
 
     def __init__(self, model: nn.Module, rate: float, weight_decay: float = 0.02) -> None:
         self._matrices: list[nn.Parameter] = []
-        self._others: list[nn.Parameter] = []
+        others: dict[float, list[nn.Parameter]] = {}
         for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                inner = ".layers." in name and parameter.ndim == 2
-                (self._matrices if inner else self._others).append(parameter)
-        self._adamw = torch.optim.AdamW(self._others, rate, (0.9, 0.98), 1e-6, weight_decay)
+            if parameter.requires_grad and ".layers." in name and parameter.ndim == 2:
+                self._matrices.append(parameter)
+            elif parameter.requires_grad:
+                factor = _smallness(model, name)
+                others.setdefault(factor, []).append(parameter)
+        groups = [{"params": parameters, "factor": factor} for factor, parameters in others.items()]
+        self._adamw = torch.optim.AdamW(groups, rate, (0.9, 0.98), 1e-6, weight_decay)
         mine = parallel.share_of(self._matrices)
         self._muon = (
             torch.optim.Muon(mine, weight_decay=weight_decay * MUON_DECAY, adjust_lr_fn="match_rms_adamw")
@@ -35,12 +39,13 @@ class Optimizer:
 
     def set_rate(self, rate: float) -> None:
         for group in self._adamw.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         for group in self._muon.param_groups if self._muon else ():
             group["lr"] = rate * MUON_RATE
 
     def zero_grad(self) -> None:
-        for parameter in self._matrices + self._others:
+        self._adamw.zero_grad()
+        for parameter in self._matrices:
             parameter.grad = None
 
     def step(self) -> None:
@@ -56,3 +61,11 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._adamw.load_state_dict(state)
+
+
+def _smallness(model: nn.Module, name: str) -> float:
+    """Of the steps, for weights that are small by design: an aligned adapter's would be lost in a few of the usual ones."""
+    if not name.startswith("adapter."):
+        return 1.0
+    weight = model.get_parameter("adapter.weight").detach()
+    return min(1.0, weight.square().mean().sqrt().item() / USUAL)
