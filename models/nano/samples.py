@@ -126,8 +126,9 @@ def transcription(heard: Heard, rng: Random) -> Turn:
     return ([asked, heard] if rng.random() < 0.5 else [heard, asked]), heard.text
 
 
-def text_turns(exchange: Exchange, rng: Random) -> list[Turn]:
-    """Each question typed, or as speech that is still only words."""
+def text_turns(exchange: Exchange, rng: Random, placed: float) -> list[Turn]:
+    """Each question typed, or (the share ``placed``) as speech that is still only words."""
     return [
-        ([typed(rng, said) if rng.random() < 0.5 else Heard(said)], answer) for said, answer in exchange.turns
+        ([Heard(said) if rng.random() < placed else typed(rng, said)], answer)
+        for said, answer in exchange.turns
     ]

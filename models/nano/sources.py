@@ -12,30 +12,33 @@ from models.nano.world.spoken import Exchange, language_of
 BATCH_TOKENS = 2_000  # in one process
 POOL = 768  # samples that are sorted by length together
 MAX_TOKENS = 420
-DRILL = 0.25  # more arithmetic for text pre-training: sums are learnt slowest
-TRANSCRIBED = 0.3  # share of stage 2 that is transcription: it teaches to read the states, word by word
-TYPED = 0.3  # share of stage 2 that is text pre-training: it keeps teaching what to answer
+DRILL = 0.35  # share of text that is arithmetic beyond the corpus's own: sums are learnt slowest
+PLACED = 0.5  # share of text pre-training's questions
+TRANSCRIBED = 0.2  # share of stage 2 that is transcription: it teaches to read the states, word by word
+TYPED = 0.45  # share of stage 2 that is typed: short, so it keeps teaching what to answer at little cost
 
 Draw = Callable[[Random], Sample]
 
 
 class TextSource:
-    """Endless samples for text pre-training."""
+    """Endless conversations that nobody speaks; ``placed`` of the questions stand as words where speech will."""
 
-    def __init__(self, writer: samples.Writer, seed: int) -> None:
-        self._writer, self._stream = writer, corpus.conversations(seed)
+    def __init__(self, writer: samples.Writer, seed: int, placed: float) -> None:
+        self._writer, self._placed = writer, placed
+        self._stream = corpus.conversations(seed)
         self._drill = corpus.conversations(seed, subjects={arithmetic.generate: 1.0})
 
     def __call__(self, rng: Random) -> Sample:
-        exchange = next(self._drill if rng.random() < DRILL else self._stream)
-        if rng.random() < 0.15:
-            return self._writer.sample(
-                [samples.transcription(Heard(rng.choice(exchange.turns)[0]), rng)], rng
-            )
+        if rng.random() < DRILL:
+            return self._writer.sample(samples.text_turns(next(self._drill), rng, self._placed / 2), rng)
+        exchange = next(self._stream)
+        if rng.random() < 0.3 * self._placed:
+            said = Heard(rng.choice(exchange.turns)[0])
+            return self._writer.sample([samples.transcription(said, rng)], rng)
         turns: list[Turn] = []
         while rng.random() < 0.06 and len(turns) < 6:  # talk before that has nothing to do with it
-            turns += samples.text_turns(next(self._stream), rng)
-        return self._writer.sample([*turns, *samples.text_turns(exchange, rng)], rng)
+            turns += samples.text_turns(next(self._stream), rng, self._placed)
+        return self._writer.sample([*turns, *samples.text_turns(exchange, rng, self._placed)], rng)
 
 
 class SpokenSource:
@@ -48,7 +51,7 @@ class SpokenSource:
             self._clips.setdefault(clip.text, []).append(i)
         self._texts = sorted(self._clips)
         self._conversations = self._spoken_conversations(len(clips)) if talk else []
-        self._text = TextSource(writer, seed)
+        self._text = TextSource(writer, seed, placed=0.0)
 
     def _spoken_conversations(self, count: int) -> list[Exchange]:
         stream = corpus.conversations(synthesize.SEED)

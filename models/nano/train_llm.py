@@ -19,7 +19,7 @@ from models.nano.samples import IGNORED, Sample
 from models.nano.stage import Stage
 
 RATES = {"text": 1.5e-3, "stage1": 1e-3, "stage2": 1e-3}  # peak learning rates
-VERSION = "0.1.0"  # of the model
+VERSION = "0.2.0"  # of the model
 
 
 def forward(
@@ -76,7 +76,7 @@ def train(folder: Path, name: str, minutes: float) -> None:
     seed = 1000 * (1 + parallel.rank()) + len(name)
     draw: sources.Draw
     if name == "text":
-        draw, heard, dev_heard = sources.TextSource(writer, seed), None, None
+        draw, heard, dev_heard = sources.TextSource(writer, seed, sources.PLACED), None, None
         dev = sources.text_dev_samples(writer)
     else:
         clips = synthesize.load(folder / "speech")
