@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         require_absent(options.out)
         parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
+        for note in parts.notes:
+            print(f"convert: note: {note}", file=sys.stderr)
         write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize)
     except EdgeLlasmError as error:
         print(f"convert: {error}", file=sys.stderr)

@@ -56,7 +56,6 @@ LLAMA = LlamaShape(
     n_vocab=N_PIECES + len(ADDED),
     n_ctx=512,
     rms_eps=1e-5,
-    rope_base=10_000.0,
     tied=False,
 )
 _LOGIT_SPREAD = 4.0  # so that the best token is the best by more than the engines' rounding

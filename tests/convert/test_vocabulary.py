@@ -148,13 +148,13 @@ def test_models_that_llama_cpp_would_read_differently_are_refused(
 
 
 def test_missing_audio_tokens_are_named(model_file: Path) -> None:
-    with pytest.raises(ConvertError, match="<au_start>, <au_patch>, <au_end>"):
+    with pytest.raises(ConvertError, match="no token <au_start>"):
         Vocabulary.load(model_file, {}, LLAMA.n_vocab)
 
 
-def test_added_tokens_without_numbers_are_refused(model_file: Path) -> None:
-    with pytest.raises(ConvertError, match="does not give a number"):
-        Vocabulary.load(model_file, {**ADDED, AU_END: "399"}, LLAMA.n_vocab)  # type: ignore[dict-item]
+def test_added_tokens_beyond_the_embedding_are_named(model_file: Path) -> None:
+    with pytest.raises(ConvertError, match="<au_end> at row 399, the embedding has 399 rows"):
+        Vocabulary.load(model_file, ADDED, LLAMA.n_vocab - 1)
 
 
 def test_more_pieces_than_rows_are_refused(model_file: Path) -> None:

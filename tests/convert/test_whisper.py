@@ -91,5 +91,5 @@ def test_numbers_beyond_float16_are_refused(tmp_path: Path, tensors: Tensors) ->
 
 
 def test_an_unknown_type_lists_the_known_ones(tmp_path: Path, tensors: Tensors) -> None:
-    with pytest.raises(ConvertError, match="f16, q8_0"):
+    with pytest.raises(ConvertError, match="f16, q8_0, q5_1"):
         write_speech(tmp_path / "speech.bin", WHISPER, tensors, "q4_0")  # type: ignore[arg-type]
