@@ -28,6 +28,7 @@ LLAMA = Family("llama", "llama", interleaved=True)
 FAMILIES = {
     "LlamaForCausalLM": LLAMA,
     "LlaaaLlamaForCausalLM": LLAMA,  # LLaSM's own class, around an unchanged LLaMA
+    "LlasmLlamaForCausalLM": LLAMA,
     "MistralForCausalLM": Family("mistral", "llama", interleaved=True),
     "Qwen2ForCausalLM": Family("qwen2", "qwen2", biased=True),
     "Qwen3ForCausalLM": Family("qwen3", "qwen3", normed=True),

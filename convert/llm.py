@@ -23,7 +23,7 @@ _K_TYPES = ("Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q3_K_M", "Q2_K")
 QUANTIZED_TYPES = ("Q8_0", *_K_TYPES, "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS")
 LLM_TYPES = (*PLAIN_TYPES, *QUANTIZED_TYPES)
 
-QUANTIZER_BYTES = 1 << 26
+QUANTIZER_BYTES = 1 << 25
 """What llama.cpp's quantizer may hold of a tensor at once."""
 
 EMBEDDING, HEAD, NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"

@@ -10,30 +10,8 @@ from convert.errors import ConvertError
 from convert.llm import write_llm
 from convert.vocabulary import AU_END, BYTE, CONTROL, NORMAL, UNUSED, Vocabulary
 from edge_llasm.llama import Llama
+from tests.texts import TEXTS
 from tests.tiny import ADDED, LLAMA, N_PIECES, tiny_parts, write_vocabulary
-
-TEXTS = [
-    "",
-    " ",
-    "a",
-    "Define a function called parse date.",
-    "  two  spaces  ",
-    "\ttab\tand\nlines\r\n\r\n",
-    "def add(first, second):\n    return first + second  # 和\n",
-    "把 total 打印出来",
-    "李白是谁？Li Bai 是唐朝的诗人。",
-    "漢字からひらがな、한글, العربية, русский",
-    "12345 + 678 = 13023",
-    "😀👩\u200d👩\u200d👧 flags 🇫🇷",
-    "caf\u00e9 cafe\u0301 \u200b\u00a0\u3000x",
-    "▁already▁escaped",
-    "<s> </s> <unk> <pad>",
-    "<au_start><au_patch><au_end>",
-    "<0x0A><0x41>",
-    "[INST] hello [/INST] ",
-    "a" * 200,
-    "你好" * 50,
-]
 
 Model = Any  # a SentencePiece ModelProto
 
