@@ -46,6 +46,7 @@ def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Any, Llama, TokenIds]]:
     """transformers' tokenizer, llama.cpp with the same vocabulary, and the ids that templates place."""
+    from tokenizers import normalizers
     from transformers import LlamaTokenizer, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("tokenizer")
@@ -56,9 +57,12 @@ def both(
         layout = replace(CLLAMA2 if request.param == "Cllama2" else BAICHUAN, n_pieces=N_PIECES)
         n_vocab = layout.n_vocab
         write_tokenizer(folder, layout)
-        # As in 2023: a space before each text, also behind a special token.
-        tokenizer = LlamaTokenizer.from_pretrained(folder, legacy=True)
+        tokenizer = LlamaTokenizer.from_pretrained(folder)
         tokenizer.add_tokens([AU_PATCH, AU_START, AU_END], special_tokens=True)
+        # transformers 4.28, which the released code ran with: a space before each text, behind special tokens too.
+        backend = tokenizer.backend_tokenizer
+        backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+        backend.pre_tokenizer = None
     special = SpecialTokens.read(folder)
     vocabulary = load_vocabulary(folder, n_vocab, special)
     shape = replace(LLAMA, n_vocab=n_vocab)
