@@ -7,6 +7,7 @@ Pickled ones are opened weights-only: a pickle that would run code is refused.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -43,12 +44,10 @@ class Checkpoint(Mapping[str, Tensor]):
         for path in sorted(set(self._files.values())):
             shard = _open(path)
             for name in (name for name, file in self._files.items() if file == path):
-                self._shapes[name] = _tensor(shard, name, path).shape
+                self._shapes[name] = tuple(_tensor(shard, name, path).shape)
 
     def __getitem__(self, name: str) -> Tensor:
-        path = self._files[name]
-        # Opened anew, and closed with its last tensor: pages that were read do not pile up.
-        return _tensor(_open(path), name, path)
+        return _Stored(self._files[name], name, self._shapes[name])
 
     def __contains__(self, name: object) -> bool:
         return name in self._files  # the inherited one would open the file
@@ -61,11 +60,19 @@ class Checkpoint(Mapping[str, Tensor]):
 
 
 class _Stored:
-    """A tensor that is still in its file."""
+    """A tensor in its file, which is mapped from the first look at a row until this object is gone.
 
-    def __init__(self, tensor: Any) -> None:
-        self._tensor = tensor.detach()
-        self.shape = tuple(int(n) for n in tensor.shape)
+    So pages that were read do not pile up, as they would in one mapping of the whole shard.
+    """
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
+        self._path = path
+        self._name = name
+        self.shape = shape
+
+    @cached_property
+    def _tensor(self) -> Any:
+        return _tensor(_open(self._path), self._name, self._path).detach()
 
     def __getitem__(self, rows: slice, /) -> Array:
         import torch
@@ -144,10 +151,10 @@ def _locate(folder: Path) -> dict[str, Path]:
     raise ConvertError(f"{folder} has no weights ({names}): is it a checkpoint folder?")
 
 
-def _tensor(shard: Any, name: str, path: Path) -> _Stored:
+def _tensor(shard: Any, name: str, path: Path) -> Any:
     if name not in shard.keys():  # noqa: SIM118 - an open safetensors file is no mapping
         raise ConvertError(f"{path.name} has no tensor {name}, though the index says so: download both again")
-    return _Stored(shard[name] if isinstance(shard, dict) else shard.get_tensor(name))
+    return shard[name] if isinstance(shard, dict) else shard.get_tensor(name)
 
 
 def _open(path: Path) -> Any:
