@@ -67,8 +67,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("llm_type", ["f16", "bf16", "Q8_0"])
 def test_the_peak_is_one_tensor_and_a_half(folder: Path, llm_type: str) -> None:
-    child = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), llm_type], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", CHILD, str(folder), llm_type]
+    root = Path(__file__).parents[2]
+    child = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr
     assert int(child.stdout) <= 1.5 * LARGEST, f"{int(child.stdout) / LARGEST:.2f} of the largest tensor"
