@@ -44,7 +44,7 @@ def row_blocks(tensor: Tensor, unit: int = 1) -> Iterator[Array]:
 
 def to_f16(name: str, data: Array) -> NDArray[np.float16]:
     """Round to float16; ConvertError where a weight would become infinite."""
-    if not np.abs(data).max(initial=0) < F16_LIMIT:  # nor is NaN
+    if not float(np.abs(data).max(initial=0)) < F16_LIMIT:  # nor is NaN
         raise ConvertError(
             f"tensor {name} has numbers that float16 cannot hold: choose bf16 or f32, or the checkpoint is damaged"
         )
