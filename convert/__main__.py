@@ -13,7 +13,7 @@ from edge_llasm.errors import EdgeLlasmError
 EXAMPLE = """\
 example:
   python -m convert checkpoints/nano --whisper checkpoints/nano-whisper out/nano \\
-      --llm-type Q8_0 --speech-type q8_0
+      --quantize Q8_0 --speech-type q8_0
 """
 
 
@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         require_absent(options.out)
         parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
-        write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.llm_type)
+        for note in parts.notes:
+            print(f"convert: note: {note}", file=sys.stderr)
+        write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize)
     except EdgeLlasmError as error:
         print(f"convert: {error}", file=sys.stderr)
         return 1
@@ -47,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("checkpoint", type=Path, metavar="CHECKPOINT_DIR", help="config, weights, vocabulary")
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
     add("--whisper", type=Path, required=True, metavar="WHISPER_DIR", help="Hugging Face's, that it needs")
-    add("--llm-type", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
+    add("--quantize", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
     add("--name", help="of the model (default: config.json's, else the folder's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from convert.adapter import write_adapter
 from convert.errors import ConvertError
 from convert.llm import LlamaShape, write_llm
+from convert.tensors import Array, Tensors
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
 from edge_llasm.bundle import ADAPTER_FILE, LLM_FILE, SPEECH_FILE, Bundle
@@ -45,17 +44,19 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a bundle is made of, as numpy arrays under Hugging Face's names."""
+    """Everything a bundle is made of, the tensors under Hugging Face's names."""
 
     manifest: Manifest
     whisper_shape: WhisperShape
-    whisper: Mapping[str, NDArray[Any]] = field(repr=False)
+    whisper: Tensors = field(repr=False)
     llama_shape: LlamaShape
-    llama: Mapping[str, NDArray[Any]] = field(repr=False)
+    llama: Tensors = field(repr=False)
     """``model.…``, ``lm_head.weight`` and the adapter, ``model.mm_projector.{weight,bias}``."""
     vocabulary: Vocabulary = field(repr=False)
     n_queries: int
     """Hidden states, and so prompt positions, per audio block."""
+    notes: tuple[str, ...] = ()
+    """Where the checkpoint's files contradict each other, and what was taken: for people."""
 
 
 def write_bundle(
@@ -148,7 +149,7 @@ def manifest_toml(parts: Parts, folder: Path) -> str:
     return "\n".join(blocks)
 
 
-def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _adapter(parts: Parts) -> tuple[Array, Array | None]:
     """The adapter's weight and bias, checked against both of its neighbours."""
     llama, prefix = parts.llama, "model.mm_projector."
     if prefix + "weight" not in llama:
@@ -163,7 +164,8 @@ def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
         raise ConvertError(
             f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} positions"
         )
-    return weight, llama.get(prefix + "bias")
+    bias = llama.get(prefix + "bias")
+    return weight[:], None if bias is None else bias[:]
 
 
 def _assignments(table: Mapping[str, Any]) -> str:
