@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.bundle import Manifest, Parts
+from convert.bundle import CHECKPOINT, WHISPER, Manifest, Parts
 from convert.errors import ConvertError
 from convert.llm import HEAD, LlamaShape, tensor_shapes
+from convert.origin import Origin
 from convert.vocabulary import Vocabulary
 from convert.whisper import WhisperShape
 
@@ -86,6 +87,7 @@ def load_parts(
         llama=tensors,
         vocabulary=Vocabulary.load(checkpoint / "tokenizer.model", added, llama_shape.n_vocab),
         n_queries=int(config.get("audio_token_len", 64)),
+        origins={CHECKPOINT: Origin.of(checkpoint), WHISPER: Origin.of(whisper)},
     )
 
 

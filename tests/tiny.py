@@ -19,6 +19,7 @@ from convert.bundle import Manifest, Parts, write_bundle
 from convert.llm import LlamaShape
 from convert.vocabulary import AU_END, AU_PATCH, AU_START, NORMAL, Vocabulary
 from convert.whisper import WhisperShape
+from edge_llasm.parity import Difference, Parity
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -59,6 +60,21 @@ LLAMA = LlamaShape(
     rope_base=10_000.0,
     tied=False,
 )
+_APART = Difference(max_abs=0.031, mean_abs=0.002, cosine=0.99987)
+PARITY = Parity(
+    clips=3,
+    mel=_APART,
+    features=_APART,
+    embeddings=_APART,
+    logits=_APART,
+    positions=192,
+    agreement=190 / 192,
+    first_difference=17,
+    perplexity=12.5,
+    reference_perplexity=12.4,
+    faults=("features differ by 0.031, allowed is 0.02",),
+)
+"""What no bundle was ever measured to be."""
 _LOGIT_SPREAD = 4.0  # so that the best token is the best by more than the engines' rounding
 
 _LINES = """\
@@ -85,6 +101,13 @@ def write_tiny_bundle(
     vocabulary_file = vocabulary_file or path.parent / f"{path.name}-tokenizer.model"
     write_bundle(tiny_parts(vocabulary_file, seed=seed, n_ctx=n_ctx), path)
     return path
+
+
+def write_parity(folder: Path, parity: Parity = PARITY) -> None:
+    """Note in a bundle's manifest that it was compared."""
+    from convert.parity import record
+
+    record(folder, parity)
 
 
 def tiny_parts(
