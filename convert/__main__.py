@@ -8,9 +8,9 @@ from pathlib import Path
 
 from convert.bundle import Parts, write_bundle
 from convert.checkpoint import load_parts
+from convert.footprint import available
 from convert.job import Job
 from convert.llm import LLM_TYPES
-from convert.memory import available
 from convert.sizes import float32_bytes
 from convert.whisper import SPEECH_TYPES
 from convert.workplace import abandon, require_absent
@@ -22,7 +22,7 @@ from edge_llasm.units import readable
 EXAMPLE = """\
 example:
   python -m convert checkpoints/nano --whisper checkpoints/nano-whisper out/nano \\
-      --llm-type Q8_0 --speech-type q8_0
+      --quantize Q8_0 --speech-type q8_0
 
 An interrupted conversion goes on where it was when the same command is given again.
 """
@@ -60,7 +60,7 @@ def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Ite
     job.cancel = cancel
     overrides = {"version": options.model_version, "licence": options.licence, "template": options.template}
     parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
-    write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.llm_type, job=job)
+    write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize, job=job)
     yield f"convert: {job.summary()}"
     if options.no_parity:
         return
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     add("checkpoint", type=Path, metavar="CHECKPOINT_DIR", help="config, weights, vocabulary")
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
     add("--whisper", type=Path, required=True, metavar="WHISPER_DIR", help="Hugging Face's, that it needs")
-    add("--llm-type", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
+    add("--quantize", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
     add("--name", help="of the model (default: config.json's, else the folder's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")

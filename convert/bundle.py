@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from convert.adapter import write_adapter
 from convert.errors import ConvertError
+from convert.footprint import needed_at_load
 from convert.job import Job, Kind
 from convert.llm import PLAIN_TYPES, LlamaShape, quantize, write_llm
-from convert.memory import needed_at_load
 from convert.origin import UNKNOWN, Origin
 from convert.sizes import adapter_bytes, llm_bytes, require_disk, speech_bytes
 from convert.vocabulary import Vocabulary

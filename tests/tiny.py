@@ -159,10 +159,12 @@ def write_vocabulary(path: Path) -> None:
 
 
 def write_tiny_checkpoint(
-    folder: Path, *, seed: int = 0, n_queries: int = 64, n_kv_heads: int = 4
+    folder: Path, *, seed: int = 0, n_queries: int = 64, n_kv_heads: int = 4, margin: float = 0.0
 ) -> tuple[Path, Path]:
     """Write the same kind of weights as a checkpoint in the released layout; needs torch and safetensors.
 
+    With a ``margin`` (logits) each token has a successor that it prefers by about so much. Without it two tokens
+    in a hundred all but tie, as in no trained model, and any rounding tips them.
     Returns the LLaSM folder (two pickled float32 shards with an index) and the Whisper folder (safetensors).
     """
     import torch
@@ -172,6 +174,8 @@ def write_tiny_checkpoint(
     llasm.mkdir(parents=True)
     tower.mkdir()
     parts = tiny_parts(llasm / "tokenizer.model", seed=seed, n_kv_heads=n_kv_heads, n_queries=n_queries)
+    if margin:
+        _prefer_successors(parts.llama, margin, seed)
     names = list(parts.llama)
     shards: dict[str, list[str]] = {
         "pytorch_model-00001-of-00002.bin": names[: len(names) // 2],
@@ -266,6 +270,13 @@ def _llama_tensors(rng: np.random.Generator, shape: LlamaShape, d: int, vocabula
     tensors["model.mm_projector.weight"] = _normal(rng, (shape.n_embd, d), d**-0.5)
     tensors["model.mm_projector.bias"] = _normal(rng, (shape.n_embd,), 0.1)
     return tensors
+
+
+def _prefer_successors(tensors: Mapping[str, NDArray[np.float32]], margin: float, seed: int) -> None:
+    embedding, head = tensors[llm.EMBEDDING], tensors[llm.HEAD]
+    readable = np.flatnonzero(np.abs(head).sum(axis=1))
+    successors = np.random.default_rng(seed).choice(readable, len(embedding))
+    np.add.at(head, successors, embedding * np.float32(margin / embedding.shape[1]))
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> NDArray[np.float32]:

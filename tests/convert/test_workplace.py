@@ -174,7 +174,7 @@ elif sys.argv[2] == "small disk at the end":
     bundle.quantize = full
 else:
     bundle.quantize = endless
-options = ["--whisper", "w", "--llm-type", "Q8_0", "--no-parity"]
+options = ["--whisper", "w", "--quantize", "Q8_0", "--no-parity"]
 leave(command.main(["c", str(folder / "tiny"), *options]))
 """
 

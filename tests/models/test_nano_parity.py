@@ -20,7 +20,7 @@ def test_a_conversion_keeps_its_bounds(
 
     torch.set_num_threads(1)  # its threads and ggml's get into each other's way
     places = [str(CHECKPOINT / "llasm"), "--whisper", str(CHECKPOINT / "whisper"), str(tmp_path / "nano")]
-    assert convert([*places, "--llm-type", llm_type, "--speech-type", speech_type]) == 0
+    assert convert([*places, "--quantize", llm_type, "--speech-type", speech_type]) == 0
     shown = capsys.readouterr().err
     parity = Bundle.load(tmp_path / "nano").parity
     assert parity is not None

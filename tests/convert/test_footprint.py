@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.memory import available
+from convert.footprint import available
 from edge_llasm.bundle import Bundle
 
 PEAK = """\
