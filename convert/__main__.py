@@ -8,12 +8,13 @@ from pathlib import Path
 
 from convert.bundle import Parts, write_bundle
 from convert.checkpoint import load_parts
+from convert.errors import ConvertError
 from convert.footprint import available
 from convert.job import Job
 from convert.llm import LLM_TYPES
 from convert.sizes import float32_bytes
 from convert.whisper import SPEECH_TYPES
-from convert.workplace import abandon, require_absent
+from convert.workplace import require_absent
 from edge_llasm.cli.background import in_background
 from edge_llasm.cli.leave import leave
 from edge_llasm.errors import EdgeLlasmError
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         job.clear()
         if options.out.exists():
             tell(f"convert: interrupted, {options.out} is complete, but was not compared with its original")
-        elif abandon(options.out):
+        elif job.place is not None and job.place.abandon():
             tell("convert: interrupted, the same command goes on from the parts that are finished")
         else:
             tell("convert: interrupted, nothing was written")
@@ -69,7 +70,11 @@ def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Ite
         return
     from convert.parity import report
 
-    yield from report(options.out, options.checkpoint, options.whisper).lines()
+    yield "convert: comparing it with its original in PyTorch; Ctrl-C leaves that out"
+    try:
+        yield from report(options.out, options.checkpoint, options.whisper).lines()
+    except EdgeLlasmError as error:
+        raise ConvertError(f"{options.out} is written, but was not compared: {error}") from error
 
 
 def _no_room_to_compare(parts: Parts) -> str | None:

@@ -96,6 +96,7 @@ def write_bundle(
     job = job or Job()
     adapter = _adapter(parts)
     with workplace(target) as place:
+        job.place = place
         steps = [
             step
             for step in _steps(parts, adapter, place, speech_type, llm_type)

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal
 
+from convert.workplace import Workplace
 from edge_llasm.cli.output import on_a_terminal
 
 Kind = Literal["reading and writing", "quantizing"]
@@ -28,6 +29,8 @@ class Job:
         self._shown = False
         self.cancel = threading.Event()
         """Set when nobody wants the rest; it ends before its next step."""
+        self.place: Workplace | None = None
+        """Where it works, to be left tidy after an interruption."""
 
     def plan(self, sizes: Mapping[str, int]) -> None:
         """The steps to come, and about how many bytes each of them writes."""

@@ -41,7 +41,10 @@ def report(
 
     bundle = Bundle.load(bundle_folder)
     recordings = load_clips(clips)
-    expected = expect(Reference(checkpoint, whisper), bundle, recordings, n_tokens)
+    try:
+        expected = expect(Reference(checkpoint, whisper), bundle, recordings, n_tokens)
+    except ImportError as error:
+        raise ConvertError(f"the original needs {error.name}: install edge-llasm[convert]") from error
     engines = Engines(bundle)
     try:
         parity = compare(engines, expected)

@@ -24,8 +24,8 @@ class Workplace:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.bundle = folder / "bundle"
-        """What becomes the target."""
+        self.bundle = folder / "finished"
+        """What becomes the target; by this name nobody takes it for a model."""
 
     def path(self, name: str) -> Path:
         """Where the finished file will be; a name that begins with a dot is only needed on the way."""
@@ -51,6 +51,7 @@ class Workplace:
         path, draft, note = self.path(name), self.draft(name), self._note(name)
         with one_line(f"cannot write {name}", "make room and run it again: the finished parts are kept"):
             note.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)  # made from something else: its room may be needed
             write(draft)
             with draft.open("rb") as file:
                 os.fsync(file.fileno())  # a power cut must not leave holes under the final name
@@ -68,6 +69,15 @@ class Workplace:
             if path.is_file() and path.name.removesuffix(".json") not in finished:
                 path.unlink(missing_ok=True)
         return bool(finished)
+
+    def abandon(self) -> bool:
+        """Leave only finished parts, or nothing at all. Returns whether there is one.
+
+        Also for an interruption, while a thread may still be writing.
+        """
+        if self._folder.is_dir() and not self.sweep():
+            shutil.rmtree(self._folder, ignore_errors=True)
+        return self._folder.is_dir()
 
     def publish(self, target: Path) -> None:
         """Make the finished folder the target. Raises ConvertError."""
@@ -87,34 +97,23 @@ def workplace(target: Path) -> Iterator[Workplace]:
     Raises ConvertError, also where another process makes the same target.
     """
     require_absent(target)
-    folder = _folder(target)
+    folder = target.parent / f".{target.name}.part"
+    place = Workplace(folder)
     with one_line(f"cannot write beside {target}"):
-        (folder / "bundle").mkdir(parents=True, exist_ok=True)
+        place.bundle.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however that ends
         except OSError as error:
             raise ConvertError(f"{target} is being made already: wait, or choose another folder") from error
-        place = Workplace(folder)
         place.sweep()
         try:
             yield place
         finally:
-            abandon(target)
+            place.abandon()
     finally:
         os.close(lock)
-
-
-def abandon(target: Path) -> bool:
-    """Leave only finished parts, or nothing at all. Returns whether there is one.
-
-    Also for an interruption, while a thread may still be writing.
-    """
-    folder = _folder(target)
-    if folder.is_dir() and not Workplace(folder).sweep():
-        shutil.rmtree(folder, ignore_errors=True)
-    return folder.is_dir()
 
 
 def require_absent(target: Path) -> None:
@@ -131,10 +130,6 @@ def one_line(what: str, remedy: str = "choose another folder") -> Iterator[None]
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConvertError(f"{what}: {reason}; {remedy}") from error
-
-
-def _folder(target: Path) -> Path:
-    return target.parent / f".{target.name}.part"
 
 
 def _is_note(note: Path, place: Workplace) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from convert.__main__ import main
+from convert.errors import ConvertError
 from edge_llasm.bundle import Bundle
 from edge_llasm.manifest import Source
 from tests.tiny import write_tiny_checkpoint
@@ -82,3 +83,19 @@ def test_without_the_memory_for_the_original_nothing_is_compared(
     assert len(told) == 2
     assert re.search(line, told[1])
     assert Bundle.load(tmp_path / "out").parity is None
+
+
+@pytest.mark.torch
+def test_a_comparison_that_fails_says_that_the_bundle_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*places: Path) -> None:
+        raise ConvertError("the original needs transformers")
+
+    monkeypatch.setattr("convert.parity.report", fail)
+    llasm, whisper = write_tiny_checkpoint(tmp_path)
+    assert main([str(llasm), "--whisper", str(whisper), str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[1].startswith("convert: comparing it")
+    assert told[2].endswith("out is written, but was not compared: the original needs transformers")
+    Bundle.load(tmp_path / "out").verify()

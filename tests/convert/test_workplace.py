@@ -62,7 +62,7 @@ def hidden(target: Path) -> list[str]:
 
 def test_finished_parts_are_kept_out_of_sight(interrupted: Path) -> None:
     assert not interrupted.exists()
-    files = ["adapter.onnx.json", "bundle/adapter.onnx", "bundle/speech.bin", "speech.bin.json"]
+    files = ["adapter.onnx.json", "finished/adapter.onnx", "finished/speech.bin", "speech.bin.json"]
     assert hidden(interrupted) == files
 
 
@@ -92,7 +92,7 @@ def test_a_part_that_was_cut_or_whose_note_is_broken_is_made_again(
     interrupted: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = interrupted.parent / ".tiny.part"
-    (folder / "bundle/speech.bin").write_bytes(b"half")
+    (folder / "finished/speech.bin").write_bytes(b"half")
     (folder / "adapter.onnx.json").write_text('[{"by')
     called = written(monkeypatch)
     write_bundle(parts, interrupted)

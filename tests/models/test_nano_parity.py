@@ -1,33 +1,53 @@
-"""nano's own checkpoint, converted, computes what PyTorch computes."""
+"""nano computes what PyTorch computes on its published checkpoint."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from convert.__main__ import main as convert
+from convert.parity import main as compare
 from edge_llasm.bundle import Bundle
+from edge_llasm.parity import Parity
 
 pytestmark = pytest.mark.torch
 
-CHECKPOINT = Path("models/nano/checkpoint")
+NANO = Path("models/nano")
+CHECKPOINT = NANO / "checkpoint" / "llasm"
+POSITIONS = 3 * 64  # greedy tokens of the three recordings in nano's demo
 
 
-@pytest.mark.parametrize(("speech_type", "llm_type", "least"), [("f16", "f16", 1.0), ("q8_0", "Q8_0", 0.99)])
-def test_a_conversion_keeps_its_bounds(
-    tmp_path: Path, speech_type: str, llm_type: str, least: float, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)  # its threads and ggml's get into each other's way
-    places = [str(CHECKPOINT / "llasm"), "--whisper", str(CHECKPOINT / "whisper"), str(tmp_path / "nano")]
-    assert convert([*places, "--quantize", llm_type, "--speech-type", speech_type]) == 0
-    shown = capsys.readouterr().err
-    parity = Bundle.load(tmp_path / "nano").parity
-    assert parity is not None
-    assert parity.faults == (), shown
-    assert "\n".join(parity.lines()) in shown
-    assert parity.positions == 3 * 64
-    assert parity.agreement >= least
-    if speech_type == "f16":
-        assert parity.features.max_abs <= 2e-2
-        assert parity.features.cosine >= 0.9995
+
+
+def parity(folder: Path) -> Parity:
+    """What stands in the manifest, whose files are still whole."""
+    bundle = Bundle.load(folder)
+    bundle.verify()
+    assert bundle.parity is not None
+    return bundle.parity
+
+
+def test_half_precision_gives_the_same_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = [str(CHECKPOINT), "--whisper", str(CHECKPOINT.with_name("whisper")), str(tmp_path / "nano")]
+    assert convert([*places, "--quantize", "f16", "--speech-type", "f16"]) == 0
+    shown, found = capsys.readouterr().err, parity(tmp_path / "nano")
+    assert found.faults == (), shown
+    assert "\n".join(found.lines()) in shown
+    assert found.features.max_abs <= 2e-2
+    assert found.features.cosine >= 0.9995
+    assert (found.positions, found.agreement, found.first_difference) == (POSITIONS, 1.0, 0)
+
+
+def test_the_bundled_8_bits_keep_99_of_100_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf"):
+        shutil.copy(NANO / name, tmp_path)
+    assert compare([str(tmp_path), "--reference", str(CHECKPOINT)]) == 0  # with the Whisper beside it
+    shown, found = capsys.readouterr().out, parity(tmp_path)
+    assert found.faults == (), shown
+    assert found.agreement >= 0.99
+    assert found.positions == POSITIONS
