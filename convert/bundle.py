@@ -1,7 +1,6 @@
 """A checkpoint's parts -> a bundle: a folder with ``bundle.toml``, made beside the target and renamed."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +16,7 @@ from convert.job import Job, Kind
 from convert.llm import PLAIN_TYPES, LlamaShape, quantize, write_llm
 from convert.origin import UNKNOWN, Origin
 from convert.sizes import adapter_bytes, llm_bytes, require_disk, speech_bytes
+from convert.toml import assignments, table
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
 from convert.workplace import Recipe, Workplace, workplace
@@ -215,12 +215,7 @@ def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -
     }
     for path in files:
         tables[f'files."{path.name}"'] = {"size": path.stat().st_size, "sha256": _sha256(path)}
-    return "\n".join([_assignments(top), *(toml_table(name, table) for name, table in tables.items())])
-
-
-def toml_table(name: str, values: Mapping[str, Any]) -> str:
-    """``[name]`` and its scalars and lists of texts."""
-    return f"[{name}]\n{_assignments(values)}"
+    return "\n".join([assignments(top), *(table(name, values) for name, values in tables.items())])
 
 
 def _licence(parts: Parts) -> str:
@@ -251,17 +246,6 @@ def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
             f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} positions"
         )
     return weight, llama.get(prefix + "bias")
-
-
-def _assignments(table: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
-
-
-def _toml(value: bool | int | float | str | list[str]) -> str:
-    """JSON's scalars and arrays are TOML's too, but for one character and for what is not finite."""
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _sha256(path: Path) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.engines import Engines
+from convert.errors import ConvertError
 from convert.reference import Reference
 from edge_llasm.bundle import Bundle
 from edge_llasm.parity import Difference, Parity
@@ -88,7 +89,10 @@ class Expected:
 def expect(
     reference: Reference, bundle: Bundle, clips: Iterable[Floats], n_tokens: int = N_TOKENS
 ) -> Expected:
-    """Run the original over clips, (n,) f32 16 kHz each; what is longer than the window is cut to it."""
+    """Run the original over clips, (n,) f32 16 kHz each; what is longer than the window is cut to it.
+
+    Raises ConvertError where the context has no room for a token.
+    """
     speech, heard = bundle.speech, []
     for clip in clips:
         samples = clip[: round(speech.window_seconds * SAMPLE_RATE)]
@@ -97,6 +101,10 @@ def expect(
         embeddings = reference.embeddings(features)
         segments = prompt(bundle, embeddings, reference.tokenize)
         room = min(n_tokens, bundle.llm.n_ctx - length(segments))
+        if room < 1:
+            raise ConvertError(
+                f"the prompt alone takes {length(segments)} of {bundle.llm.n_ctx} tokens: nothing to compare"
+            )
         heard.append(
             Heard(
                 samples=samples,
@@ -197,4 +205,5 @@ def text_ids(bundle: Bundle, tokenize: Tokenize) -> tuple[int, ...]:
 
 
 def _perplexity(log_probabilities: Sequence[float]) -> float:
-    return exp(-sum(log_probabilities) / len(log_probabilities))
+    surprise = -sum(log_probabilities) / len(log_probabilities)
+    return exp(min(surprise, 700.0))  # what is beyond is no float

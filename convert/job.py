@@ -77,7 +77,7 @@ class Job:
         share = done / total if total else 0.0
         elapsed = self._clock() - self._start
         left = f", about {duration(elapsed * (1 - share) / share)} left" if share > 0.02 else ""
-        return f"{name}, {share:.0%} of all{left}"
+        return f"{name.lstrip('.')}, {share:.0%} of all{left}"
 
     def summary(self) -> str:
         """ "12.0 s: reading and writing 8.1 s, quantizing 3.0 s, other 0.9 s"."""

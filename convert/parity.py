@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.bundle import toml_table
 from convert.checkpoint import read_json
 from convert.compare import N_TOKENS, compare, expect
 from convert.engines import Engines
 from convert.errors import ConvertError
+from convert.toml import table
 from convert.workplace import one_line
 from edge_llasm.audio import load_audio
 from edge_llasm.bundle import Bundle
@@ -67,8 +67,8 @@ def record(bundle_folder: Path, parity: Parity) -> None:
     path = bundle_folder / MANIFEST
     values = asdict(parity)
     stages = {stage: values.pop(stage) for stage in STAGES}
-    tables = [toml_table("parity", {**values, "faults": list(parity.faults)})]
-    tables += [toml_table(f"parity.{stage}", difference) for stage, difference in stages.items()]
+    tables = [table("parity", {**values, "faults": list(parity.faults)})]
+    tables += [table(f"parity.{stage}", difference) for stage, difference in stages.items()]
     with one_line(f"cannot write {path}", "check its permissions"):
         before, _, _ = path.read_text(encoding="utf-8").partition("\n[parity]\n")
         draft = path.with_name(f".{MANIFEST}.draft")
@@ -121,8 +121,17 @@ def parser() -> argparse.ArgumentParser:
         help="its Whisper (default: the folder beside it that it names)",
     )
     add("--clips", type=Path, default=CLIPS, metavar="DIR", help="recordings (default: nano's demonstration)")
-    add("--tokens", type=int, default=N_TOKENS, metavar="N", help=f"greedy tokens (default: {N_TOKENS})")
+    add(
+        "--tokens", type=_positive, default=N_TOKENS, metavar="N", help=f"greedy tokens (default: {N_TOKENS})"
+    )
     return result
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ def require_disk(folder: Path, sizes: Iterable[int]) -> None:
     needed, free = sum(sizes), disk_usage(folder).free
     if needed > free:
         raise ConvertError(
-            f"{folder} needs {readable(needed)}, there are {readable(free)} free: make room, or choose another disk"
+            f"this needs {readable(needed)}, there are {readable(free)} free in {folder.absolute()}: "
+            "make room, or choose another disk"
         )
 
 

@@ -103,10 +103,8 @@ def workplace(target: Path) -> Iterator[Workplace]:
         place.bundle.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however that ends
-        except OSError as error:
-            raise ConvertError(f"{target} is being made already: wait, or choose another folder") from error
+        with one_line(f"cannot write beside {target}"):
+            _lock(lock, target)
         place.sweep()
         try:
             yield place
@@ -130,6 +128,14 @@ def one_line(what: str, remedy: str = "choose another folder") -> Iterator[None]
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConvertError(f"{what}: {reason}; {remedy}") from error
+
+
+def _lock(folder: int, target: Path) -> None:
+    """Until the process ends, however it ends. Raises ConvertError when another one holds it."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConvertError(f"{target} is being made already: wait, or choose another folder") from error
 
 
 def _is_note(note: Path, place: Workplace) -> bool:

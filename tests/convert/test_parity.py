@@ -204,3 +204,18 @@ def test_the_command_prints_the_table_and_notes_it(
     assert lines[-1].split() == ["bounds", "kept"]
     assert main([*arguments, str(tmp_path)]) == 1
     assert "has no recordings" in capsys.readouterr().err
+
+
+def test_a_context_without_room_for_an_answer_is_one_line(
+    tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference
+) -> None:
+    bundle = convert(checkpoint, tmp_path / "tiny")
+    small = replace(bundle, llm=replace(bundle.llm, n_ctx=70))
+    with pytest.raises(ConvertError, match=r"the prompt alone takes \d+ of 70 tokens"):
+        expect(reference, small, CLIPS[:1])
+
+
+def test_at_least_one_token_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bundle", "--reference", "checkpoint", "--tokens", "0"])
+    assert "must be at least 1" in capsys.readouterr().err

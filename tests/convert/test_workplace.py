@@ -1,6 +1,9 @@
 """Finished parts outlive a failure; half a bundle never appears."""
 
 import errno
+import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -179,25 +182,23 @@ leave(command.main(["c", str(folder / "tiny"), *options]))
 """
 
 
-def start(folder: Path, disturbance: str) -> subprocess.Popen[str]:
+def start(folder: Path, disturbance: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", CHILD, str(folder), disturbance]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_process_leaves_no_bundle_and_the_next_goes_on(
-    tmp_path: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch, signal: str
+    tmp_path: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals
 ) -> None:
-    from signal import Signals
-
     process = start(tmp_path, "endless")
     assert process.stdout is not None
     assert process.stdout.readline() == "quantizing\n"
-    process.send_signal(Signals[signal])
+    process.send_signal(sent)
     _, err = process.communicate(timeout=60)
     assert not (tmp_path / "tiny").exists()
-    if signal == "SIGINT":
+    if sent == signal.SIGINT:
         assert process.returncode == 130
         assert err == "convert: interrupted, the same command goes on from the parts that are finished\n"
         assert not [name for name in hidden(tmp_path / "tiny") if name.endswith(".draft")]
@@ -221,3 +222,26 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path: Path, disturbance: str, mess
     assert not (tmp_path / "tiny").exists()
     part = tmp_path / ".tiny.part"
     assert not part.exists() or not [name for name in hidden(tmp_path / "tiny") if name.endswith(".draft")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_a_terminal_sees_how_far_it_is_until_it_is_interrupted(tmp_path: Path) -> None:
+    import pty
+
+    terminal, stderr = pty.openpty()
+    process = start(tmp_path, "endless", stderr)
+    os.close(stderr)
+    shown = b""
+    while b"% of all" not in shown:
+        shown += os.read(terminal, 4096)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    try:
+        while data := os.read(terminal, 4096):
+            shown += data
+    except OSError:  # how Linux says that nobody holds the terminal's other end
+        pass
+    os.close(terminal)
+    *_, line, rest = shown.decode().split("\r\x1b[K")
+    assert re.fullmatch(r"llm\.gguf, \d+% of all, about \d+ s left", line)
+    assert rest == "convert: interrupted, the same command goes on from the parts that are finished\r\n"
