@@ -61,6 +61,7 @@ def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Ite
     job.cancel = cancel
     overrides = {"version": options.model_version, "licence": options.licence, "template": options.template}
     parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
+    yield from (f"convert: note: {note}" for note in parts.notes)
     write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize, job=job)
     yield f"convert: {job.summary()}"
     if options.no_parity:

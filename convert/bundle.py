@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from convert.adapter import write_adapter
 from convert.errors import ConvertError
 from convert.footprint import needed_at_load
@@ -16,6 +14,7 @@ from convert.job import Job, Kind
 from convert.llm import PLAIN_TYPES, LlamaShape, quantize, write_llm
 from convert.origin import UNKNOWN, Origin
 from convert.sizes import adapter_bytes, llm_bytes, require_disk, speech_bytes
+from convert.tensors import Array, Tensors
 from convert.toml import assignments, table
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
@@ -53,19 +52,21 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a bundle is made of, as numpy arrays under Hugging Face's names."""
+    """Everything a bundle is made of, the tensors under Hugging Face's names."""
 
     manifest: Manifest
     whisper_shape: WhisperShape
-    whisper: Mapping[str, NDArray[Any]] = field(repr=False)
+    whisper: Tensors = field(repr=False)
     llama_shape: LlamaShape
-    llama: Mapping[str, NDArray[Any]] = field(repr=False)
+    llama: Tensors = field(repr=False)
     """``model.…``, ``lm_head.weight`` and the adapter, ``model.mm_projector.{weight,bias}``."""
     vocabulary: Vocabulary = field(repr=False)
     n_queries: int
     """Hidden states, and so prompt positions, per audio block."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Where the ``checkpoint`` and the ``whisper`` were read; nothing for arrays that were in no file."""
+    notes: tuple[str, ...] = ()
+    """Where the checkpoint's files contradict each other, and what was taken: for people."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def write_bundle(
 
 def _steps(
     parts: Parts,
-    adapter: tuple[NDArray[Any], NDArray[Any] | None],
+    adapter: tuple[Array, Array | None],
     place: Workplace,
     speech_type: SpeechType,
     llm_type: str,
@@ -230,7 +231,7 @@ def _source(origin: Origin, licence: str) -> dict[str, Any]:
     return {"name": origin.name, **revision, "licence": licence}
 
 
-def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _adapter(parts: Parts) -> tuple[Array, Array | None]:
     """The adapter's weight and bias, checked against both of its neighbours."""
     llama, prefix = parts.llama, "model.mm_projector."
     if prefix + "weight" not in llama:
@@ -245,7 +246,8 @@ def _adapter(parts: Parts) -> tuple[NDArray[Any], NDArray[Any] | None]:
         raise ConvertError(
             f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} positions"
         )
-    return weight, llama.get(prefix + "bias")
+    bias = llama.get(prefix + "bias")
+    return weight[:], None if bias is None else bias[:]
 
 
 def _sha256(path: Path) -> str:

@@ -1,24 +1,27 @@
 """Reads a LLaSM checkpoint folder and a Whisper folder in Hugging Face's layout, tensor by tensor.
 
-Pickled shards are opened weights-only and memory-mapped: 27 GB of float32 need no 27 GB of memory, and a
-pickle that would run code is refused.
+Shards are memory-mapped for as long as one of their tensors is looked at: 27 GB of float32 need no 27 GB of memory.
+Pickled ones are opened weights-only: a pickle that would run code is refused.
 """
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convert.bundle import CHECKPOINT, WHISPER, Manifest, Parts
 from convert.errors import ConvertError
-from convert.llm import HEAD, LlamaShape, tensor_shapes
+from convert.json_file import read_json
+from convert.llm import HEAD, LlamaShape, check_tensors, tensor_shapes
 from convert.origin import Origin
-from convert.vocabulary import Vocabulary
+from convert.special_tokens import SpecialTokens
+from convert.tensors import Array, Tensor
+from convert.tokenizer import load_vocabulary
 from convert.whisper import WhisperShape
 
 # In order of preference; each with the index that a checkpoint of several files has.
@@ -28,37 +31,57 @@ _WEIGHTS = (
 )
 _TABLE = "edge_llasm"  # this project's own table in config.json
 # Not of the LLM, yet expected; anything else that is left over is an architecture unknown here.
-_IGNORED = ("rotary_emb.inv_freq", "mm_projector.weight", "mm_projector.bias")
+_ADAPTER = "mm_projector.weight"
+_IGNORED = ("rotary_emb.inv_freq", _ADAPTER, "mm_projector.bias")
 
 
-class Checkpoint(Mapping[str, NDArray[Any]]):
-    """The tensors of a folder by name, read when they are asked for; bfloat16 comes as float32."""
+class Checkpoint(Mapping[str, Tensor]):
+    """The tensors of a folder by name. Rows are read when they are asked for; bfloat16 comes as float32."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ConvertError when the folder has no weights, or not all that its index names."""
+        """Raises ConvertError when the folder has no weights, not all that its index names, or damaged ones."""
         self.folder = folder
-        self._files = _locate(folder)
-        self._open: dict[Path, Any] = {}
+        self._files, self._shapes = _locate(folder), dict[str, tuple[int, ...]]()
+        for path in sorted(set(self._files.values())):
+            shard = _open(path)
+            for name in (name for name, file in self._files.items() if file == path):
+                self._shapes[name] = tuple(_tensor(shard, name, path).shape)
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        path = self._files[name]
-        if path not in self._open:
-            self._open[path] = _open(path)
-        shard = self._open[path]
-        try:
-            tensor = shard[name] if isinstance(shard, dict) else shard.get_tensor(name)
-        except Exception as error:  # safetensors has its own error class, torch mappings raise KeyError
-            raise ConvertError(f"{path.name} has no tensor {name}, though the index says so") from error
-        return _to_numpy(tensor)
+    def __getitem__(self, name: str) -> Tensor:
+        return _Stored(self._files[name], name, self._shapes[name])
 
     def __contains__(self, name: object) -> bool:
-        return name in self._files  # the inherited one would read the tensor
+        return name in self._files  # the inherited one would open the file
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 
     def __len__(self) -> int:
         return len(self._files)
+
+
+class _Stored:
+    """A tensor in its file, which is mapped from the first look at a row until this object is gone.
+
+    So pages that were read do not pile up, as they would in one mapping of the whole shard.
+    """
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
+        self._path = path
+        self._name = name
+        self.shape = shape
+
+    @cached_property
+    def _tensor(self) -> Any:
+        return _tensor(_open(self._path), self._name, self._path).detach()
+
+    def __getitem__(self, rows: slice, /) -> Array:
+        import torch
+
+        part = self._tensor[rows]
+        if part.dtype not in (torch.float16, torch.float32):
+            part = part.float()  # numpy has no bfloat16
+        return np.ascontiguousarray(part.numpy())
 
 
 def load_parts(
@@ -70,14 +93,21 @@ def load_parts(
     ConvertError for anything missing, unreadable, or not LLaSM's architecture.
     """
     config, whisper_config = read_json(checkpoint / "config.json"), read_json(whisper / "config.json")
-    tensors = Checkpoint(checkpoint)
     llama_shape = LlamaShape.from_config(config)
+    tensors = Checkpoint(checkpoint)
     known = {tensor for tensor, _ in tensor_shapes(llama_shape)} | {HEAD}
     unknown = [tensor for tensor in tensors if tensor not in known and not tensor.endswith(_IGNORED)]
     if unknown:
         raise ConvertError(f"the checkpoint has tensors that no LLaMA has: {', '.join(sorted(unknown)[:3])}")
-    added_file = checkpoint / "added_tokens.json"
-    added = read_json(added_file) if added_file.exists() else {}
+    check_tensors(llama_shape, tensors)
+    for adapter in (name for name in tensors if name.endswith(_ADAPTER)):
+        width = tensors[adapter].shape[0]
+        if width != llama_shape.n_embd:
+            raise ConvertError(
+                f"the adapter makes embeddings of width {width}, this LLM has {llama_shape.n_embd}: "
+                "it was trained for another one"
+            )
+    special = SpecialTokens.read(checkpoint)
     whisper_shape = WhisperShape.from_config(whisper_config)
     return Parts(
         manifest=_manifest(config, checkpoint, {"name": name} | dict(overrides or {})),
@@ -85,23 +115,11 @@ def load_parts(
         whisper=Checkpoint(whisper),
         llama_shape=llama_shape,
         llama=tensors,
-        vocabulary=Vocabulary.load(checkpoint / "tokenizer.model", added, llama_shape.n_vocab),
+        vocabulary=load_vocabulary(checkpoint, llama_shape.n_vocab, special),
         n_queries=int(config.get("audio_token_len", 64)),
         origins={CHECKPOINT: Origin.of(checkpoint), WHISPER: Origin.of(whisper)},
+        notes=special.notes,
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; raises ConvertError when the file is missing or is something else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConvertError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConvertError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ConvertError(f"{path} is not a JSON object")
-    return value
 
 
 def _manifest(config: Mapping[str, Any], checkpoint: Path, overrides: Mapping[str, Any]) -> Manifest:
@@ -130,10 +148,15 @@ def _locate(folder: Path) -> dict[str, Path]:
                 )
             return {name: folder / file for name, file in shards.items()}
         if (folder / single).exists():
-            shard = _open(folder / single)
-            return dict.fromkeys(shard if isinstance(shard, dict) else shard.keys(), folder / single)
+            return dict.fromkeys(_open(folder / single).keys(), folder / single)
     names = " or ".join(single for single, _ in _WEIGHTS)
     raise ConvertError(f"{folder} has no weights ({names}): is it a checkpoint folder?")
+
+
+def _tensor(shard: Any, name: str, path: Path) -> Any:
+    if name not in shard.keys():  # noqa: SIM118 - an open safetensors file is no mapping
+        raise ConvertError(f"{path.name} has no tensor {name}, though the index says so: download both again")
+    return shard[name] if isinstance(shard, dict) else shard.get_tensor(name)
 
 
 def _open(path: Path) -> Any:
@@ -151,18 +174,13 @@ def _open(path: Path) -> Any:
         shard = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except ImportError as error:
         raise ConvertError(f"reading a checkpoint needs {error.name}: install edge-llasm[convert]") from error
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+    except UnpicklingError as error:
+        if code := re.search(r"GLOBAL (\S+)", str(error)):
+            raise ConvertError(f"{path} is refused: it would run {code[1]} when it is opened") from error
+        raise ConvertError(f"{path} is damaged: download it again") from error
+    except (OSError, RuntimeError, EOFError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise ConvertError(f"cannot read {path}: {reason}") from error
+        raise ConvertError(f"cannot read {path} ({reason}): download it again") from error
     if not isinstance(shard, dict):
         raise ConvertError(f"{path} is not a state dict")
     return shard
-
-
-def _to_numpy(tensor: Any) -> NDArray[Any]:
-    import torch
-
-    tensor = tensor.detach()
-    if tensor.dtype not in (torch.float16, torch.float32):
-        tensor = tensor.float()  # numpy has no bfloat16
-    return np.ascontiguousarray(tensor.numpy())

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.checkpoint import read_json
 from convert.compare import N_TOKENS, compare, expect
 from convert.engines import Engines
 from convert.errors import ConvertError
+from convert.json_file import read_json
 from convert.toml import table
 from convert.workplace import one_line
 from edge_llasm.audio import load_audio

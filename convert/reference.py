@@ -4,15 +4,18 @@ Float32 throughout. The features are the Whisper decoder's states for ``n_querie
 at positions 0 to n_queries - 1; the adapter's outputs take the place of token embeddings in the prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.checkpoint import Checkpoint, read_json
-from convert.llm import LlamaShape
+from convert.checkpoint import Checkpoint
+from convert.family import family_of
+from convert.json_file import read_json
+from convert.tensors import Tensors
+from convert.tokenizer import BYTE_LEVEL, SENTENCEPIECE
 from edge_llasm.segments import Embeddings, Segment
 from edge_llasm.speech.mel import MEL_PER_POSITION, SAMPLE_RATE
 
@@ -24,7 +27,6 @@ class Reference:
 
     def __init__(self, checkpoint: Path, whisper: Path) -> None:
         """Raises ConvertError for unreadable folders."""
-        import sentencepiece
         import torch
         from transformers import WhisperFeatureExtractor, WhisperModel
         from transformers.utils.logging import disable_progress_bar
@@ -37,14 +39,11 @@ class Reference:
         self._positions = self._whisper.encoder.embed_positions.weight.detach().clone()  # (n_audio_ctx, d)
         self._mel: Any = WhisperFeatureExtractor(feature_size=self._whisper.config.num_mel_bins)
         prefix = "model.mm_projector."
-        self._weight, self._bias = (tensors[prefix + part].astype(np.float32) for part in ("weight", "bias"))
-        self._llama = _load_llama(config, tensors)
-        tokenizer = str(checkpoint / "tokenizer.model")
-        self._pieces: Any = sentencepiece.SentencePieceProcessor(model_file=tokenizer)
-
-    def tokenize(self, text: str) -> list[int]:
-        """SentencePiece's ids, without BOS."""
-        return list(self._pieces.encode(text))
+        self._weight, self._bias = (
+            tensors[prefix + part][:].astype(np.float32) for part in ("weight", "bias")
+        )
+        self._llama = load_llama(config, tensors)
+        self.tokenize = load_tokenizer(checkpoint)
 
     def mel(self, samples: Floats, n_positions: int) -> Floats:
         """(n,) f32 16 kHz -> (n_mels, 2 * n_positions) f32, by transformers' WhisperFeatureExtractor."""
@@ -115,27 +114,34 @@ class Reference:
         return torch.cat(rows)[None]  # (1, n, n_embd)
 
 
-def _load_llama(config: dict[str, Any], tensors: Checkpoint) -> Any:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+def load_tokenizer(checkpoint: Path) -> Callable[[str], list[int]]:
+    """Text -> ids as the checkpoint's own library gives them: no BOS, and no special token out of plain text."""
+    if (checkpoint / SENTENCEPIECE).exists():
+        import sentencepiece
 
-    shape = LlamaShape.from_config(config)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            hidden_size=shape.n_embd,
-            intermediate_size=shape.n_ffn,
-            num_hidden_layers=shape.n_layers,
-            num_attention_heads=shape.n_heads,
-            num_key_value_heads=shape.n_kv_heads,
-            head_dim=shape.head_dim,
-            vocab_size=shape.n_vocab,
-            max_position_embeddings=shape.n_ctx,
-            rms_norm_eps=shape.rms_eps,
-            rope_parameters={"rope_type": "default", "rope_theta": shape.rope_base},
-            tie_word_embeddings=shape.tied,
-        )
+        pieces: Any = sentencepiece.SentencePieceProcessor(model_file=str(checkpoint / SENTENCEPIECE))
+        return lambda text: list(pieces.encode(text))
+    import tokenizers
+
+    tokenizer: Any = tokenizers.Tokenizer.from_file(str(checkpoint / BYTE_LEVEL))
+    tokenizer.encode_special_tokens = True
+    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def load_llama(config: Mapping[str, Any], tensors: Tensors) -> Any:
+    """The language model of a checkpoint as transformers' own class, in float32; no code of the checkpoint's runs.
+
+    Raises ConvertError for an unknown architecture.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    own = ("architectures", "model_type", "auto_map", "dtype", "torch_dtype")
+    numbers = {key: value for key, value in config.items() if key not in own}
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(family_of(config).model_type, **numbers), dtype=torch.float32
     )
     wanted = [name for name in model.state_dict() if name in tensors]
-    state = {name: torch.from_numpy(tensors[name].astype(np.float32)) for name in wanted}
-    model.load_state_dict(state, strict=not shape.tied)
+    state = {name: torch.from_numpy(tensors[name][:].astype(np.float32)) for name in wanted}
+    model.load_state_dict(state, strict=not config.get("tie_word_embeddings"))
     return model.eval()

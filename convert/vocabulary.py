@@ -1,4 +1,4 @@
-"""A SentencePiece model -> llama.cpp's vocabulary, with the same ids for the same text.
+"""A vocabulary in llama.cpp's terms, and how a SentencePiece model becomes one, with the same ids for the same text.
 
 llama.cpp's ``llama`` tokenizer merges pairs by score, which is what a SentencePiece model of type BPE does.
 All else that SentencePiece can be told to do (Unigram, Unicode normalization, squeezing of spaces) it
@@ -13,7 +13,7 @@ spell them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from convert.errors import ConvertError
 
@@ -31,24 +31,41 @@ class Vocabulary:
     """One row per embedding row of the language model, in llama.cpp's terms."""
 
     texts: tuple[str, ...]
-    scores: tuple[float, ...]
-    """Merge priorities, the higher first."""
     types: tuple[int, ...]
     """NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED or BYTE."""
     bos: int
     eos: int
-    unk: int
     au_start: int
     au_patch: int
     au_end: int
-    add_space_prefix: bool
+    unk: int | None = None
+    model: Literal["llama", "gpt2"] = "llama"
+    """llama.cpp's tokenizer: SentencePiece's merges by score, or byte-level merges by rank."""
+    scores: tuple[float, ...] = ()
+    """Of SentencePiece, merge priorities, the higher first."""
+    add_space_prefix: bool = False
     """Whether a text is encoded with a space in front."""
+    merges: tuple[str, ...] = ()
+    """Of byte-level merges, the pairs in the order of their rank, with a space between."""
+    pre: str = "default"
+    """How a text is cut before byte-level merges, llama.cpp's name for it."""
+    nfc: bool = False
+    """Whether a text is brought into Unicode's form NFC first."""
 
     @classmethod
-    def load(cls, path: Path, added: Mapping[str, int], n_vocab: int) -> "Vocabulary":
+    def load(
+        cls,
+        path: Path,
+        added: Mapping[str, int],
+        n_vocab: int,
+        *,
+        bos: str | None = None,
+        eos: str | None = None,
+    ) -> "Vocabulary":
         """Read ``tokenizer.model``; ``added`` is ``added_tokens.json`` and ``n_vocab`` the embedding's rows.
 
-        Raises ConvertError where llama.cpp would tokenize differently, or where the rows do not fit.
+        ``bos`` and ``eos`` go before those that the model names. Raises ConvertError where llama.cpp would tokenize
+        differently, or where the rows do not fit.
         """
         model = _parse(path)
         _check_encoder(model, path)
@@ -60,8 +77,6 @@ class Vocabulary:
             types.append(kind)
         if len(texts) > n_vocab:
             raise ConvertError(f"{path.name} has {len(texts)} pieces, the embedding only {n_vocab} rows")
-        if any(type(index) is not int for index in added.values()):
-            raise ConvertError("added_tokens.json does not give a number for every token")
         names = {index: name for name, index in added.items()}
         for row in range(len(texts), n_vocab):
             texts.append(_text(names.get(row, f"<unused_{row}>"), CONTROL))
@@ -75,22 +90,28 @@ class Vocabulary:
                 f"llama.cpp would put a space after the user-defined piece {piece!r}: not supported"
             )
         ids = {piece.piece: row for row, piece in enumerate(model.pieces)} | dict(added)
-        missing = [name for name in AU_TOKENS if not 0 <= ids.get(name, -1) < n_vocab]
-        if missing:
-            raise ConvertError(f"no row for {', '.join(missing)} in tokenizer.model or added_tokens.json")
         spec = model.trainer_spec
         return cls(
             texts=tuple(texts),
-            scores=tuple(scores),
             types=tuple(types),
-            bos=ids.get(spec.bos_piece, spec.bos_id),
-            eos=ids.get(spec.eos_piece, spec.eos_id),
+            scores=tuple(scores),
+            bos=special_row(bos, ids, n_vocab) if bos else ids.get(spec.bos_piece, spec.bos_id),
+            eos=special_row(eos, ids, n_vocab) if eos else ids.get(spec.eos_piece, spec.eos_id),
             unk=ids.get(spec.unk_piece, spec.unk_id),
-            au_start=ids[AU_START],
-            au_patch=ids[AU_PATCH],
-            au_end=ids[AU_END],
+            au_start=special_row(AU_START, ids, n_vocab),
+            au_patch=special_row(AU_PATCH, ids, n_vocab),
+            au_end=special_row(AU_END, ids, n_vocab),
             add_space_prefix=model.normalizer_spec.add_dummy_prefix,
         )
+
+
+def special_row(text: str, ids: Mapping[str, int], n_vocab: int) -> int:
+    """The row of a special token; ConvertError when it has none in the embedding."""
+    if text not in ids:
+        raise ConvertError(f"the vocabulary has no token {text}: is it the one of this checkpoint?")
+    if not 0 <= ids[text] < n_vocab:
+        raise ConvertError(f"the vocabulary puts {text} at row {ids[text]}, the embedding has {n_vocab} rows")
+    return ids[text]
 
 
 def _text(piece: str, kind: int) -> str:

@@ -17,21 +17,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convert.errors import ConvertError
+from convert.tensors import Array, Tensor, Tensors, row_blocks, to_f16
 from edge_llasm.speech.mel import mel_filters
 
-SpeechType = Literal["f16", "q8_0"]
-SPEECH_TYPES: tuple[SpeechType, ...] = ("f16", "q8_0")
-
-Array = NDArray[Any]
-Tensors = Mapping[str, Array]
+SpeechType = Literal["f16", "q8_0", "q5_1"]
+SPEECH_TYPES: tuple[SpeechType, ...] = ("f16", "q8_0", "q5_1")
 
 MAGIC = 0x67676D6C  # "ggml"
-FTYPES = {"f16": 1, "q8_0": 2007}  # ggml_ftype, for q8_0 with the quantization version 2 as thousands
-TYPE_F32, TYPE_F16, TYPE_Q8_0 = 0, 1, 8  # ggml_type
-Q8_0_BLOCK = 32  # weights that share a scale
+FTYPES = {"f16": 1, "q8_0": 2007, "q5_1": 2009}  # ggml_ftype, the quantization version 2 as thousands
+TYPE_F32, TYPE_F16 = 0, 1  # ggml_type
+QUANT_BLOCK = 32  # weights that share a scale
 FFN_FACTOR = 4  # whisper.cpp knows no other ratio of the feed-forward width to d
 
 # Hugging Face's names of a block's parts -> whisper.cpp's.
@@ -134,8 +131,10 @@ def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type:
     """
     if speech_type not in SPEECH_TYPES:
         raise ConvertError(f"unknown speech type {speech_type!r}: choose one of {', '.join(SPEECH_TYPES)}")
-    if speech_type == "q8_0" and shape.d % Q8_0_BLOCK:
-        raise ConvertError(f"q8_0 needs a width that is a multiple of {Q8_0_BLOCK}, not {shape.d}: use f16")
+    if speech_type != "f16" and shape.d % QUANT_BLOCK:
+        raise ConvertError(
+            f"{speech_type} needs a width that is a multiple of {QUANT_BLOCK}, not {shape.d}: use f16"
+        )
     with path.open("wb") as file:
         _write_header(file, shape, FTYPES[speech_type])
         vocabulary = _identity_vocabulary(shape, tensors)
@@ -159,45 +158,38 @@ def _write_header(file: BinaryIO, shape: WhisperShape, ftype: int) -> None:
 
 
 def _identity_vocabulary(shape: WhisperShape, tensors: Tensors) -> Array:
-    embedding = _read(tensors, "decoder.embed_tokens.weight")  # (n_vocab, d)
-    if embedding.ndim != 2 or embedding.shape[1] != shape.d or not 0 <= shape.start_token < len(embedding):
+    embedding, row = _read(tensors, "decoder.embed_tokens.weight"), shape.start_token  # (n_vocab, d)
+    if embedding.shape[1:] != (shape.d,) or not 0 <= row < embedding.shape[0]:
         raise ConvertError(
-            f"decoder.embed_tokens.weight is {embedding.shape}: no row {shape.start_token} of width {shape.d}"
+            f"decoder.embed_tokens.weight is {embedding.shape}: no row {row} of width {shape.d}"
         )
-    start = embedding[shape.start_token].astype(np.float32)
-    return np.concatenate([np.eye(shape.d, dtype=np.float32), start[None]])  # (d + 1, d)
+    start = embedding[row : row + 1].astype(np.float32)
+    return np.concatenate([np.eye(shape.d, dtype=np.float32), start])  # (d + 1, d)
 
 
-def _read(tensors: Tensors, name: str) -> Array:
+def _read(tensors: Tensors, name: str) -> Tensor:
     for prefix in ("", "model."):
         if prefix + name in tensors:
             return tensors[prefix + name]
     raise ConvertError(f"the Whisper weights have no tensor {name}: is the folder complete?")
 
 
-def _write_tensor(file: BinaryIO, name: str, data: Array, speech_type: SpeechType) -> None:
-    if "conv" in name and name.endswith("bias"):
-        data = data.reshape(-1, 1)  # added to (d, n_frames)
-    shape = data.shape
-    if data.ndim == 1 or "positional" in name or name.endswith("bias"):
-        kind, payload = TYPE_F32, data.astype("<f4").tobytes()
-    elif speech_type == "q8_0" and data.ndim == 2:
-        from gguf import GGMLQuantizationType, quants
+def _write_tensor(file: BinaryIO, name: str, data: Tensor, speech_type: SpeechType) -> None:
+    from gguf import GGMLQuantizationType, quants
 
-        kind = TYPE_Q8_0
-        payload = quants.quantize(data.astype(np.float32), GGMLQuantizationType.Q8_0).tobytes()
-    else:
-        # Convolutions are f16 in every file: ggml has no other kernel for them.
-        kind, payload = TYPE_F16, to_f16(name, data).tobytes()
+    shape = data.shape
+    if "conv" in name and name.endswith("bias"):
+        shape = (*shape, 1)  # added to (d, n_frames)
+    kind = TYPE_F16  # convolutions are f16 in every file: ggml has no other kernel for them
+    if len(data.shape) == 1 or "positional" in name:
+        kind = TYPE_F32
+    elif speech_type != "f16" and len(data.shape) == 2:
+        kind = GGMLQuantizationType[speech_type.upper()]
     encoded = name.encode()
     file.write(struct.pack("<3i", len(shape), len(encoded), kind))
-    file.write(struct.pack(f"<{len(shape)}i", *reversed(shape)) + encoded + payload)
-
-
-def to_f16(name: str, data: Array) -> NDArray[np.float16]:
-    """Round to float16; ConvertError where a weight would become infinite."""
-    with np.errstate(over="ignore"):
-        half = data.astype("<f2")
-    if not np.isfinite(half).all():
-        raise ConvertError(f"tensor {name} has numbers that float16 cannot hold: the checkpoint is damaged")
-    return half
+    file.write(struct.pack(f"<{len(shape)}i", *reversed(shape)) + encoded)
+    for block in row_blocks(data):
+        if kind == TYPE_F16:
+            file.write(to_f16(name, block).tobytes())
+        else:
+            file.write(quants.quantize(block.astype("<f4"), GGMLQuantizationType(kind)).tobytes())

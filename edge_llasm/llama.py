@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Llama", "Sampler"]
 
+NFC_KEY = "edge_llasm.tokenizer.nfc"
+"""In the file: whether text is brought into Unicode's form NFC before it is encoded, which llama.cpp does not do."""
 MISFIT = "the parts of the model do not fit each other"
 
 
@@ -42,6 +45,7 @@ class Llama:
         self._vocab = lib.llama_model_get_vocab(model)
         self._memory = lib.llama_get_memory(context)
         self._dry: dict[tuple[float, float, int], Any] = {}
+        self._nfc = self._says(NFC_KEY)
         self.device = device
         self.n_ctx = n_ctx
         """positions"""
@@ -88,6 +92,8 @@ class Llama:
     def tokenize(self, text: str) -> list[int]:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
         self._alive()
+        if self._nfc:
+            text = unicodedata.normalize("NFC", text)
         data = text.encode("utf-8", "replace")
         if not data:
             return []
@@ -199,6 +205,12 @@ class Llama:
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
         self._dry, self._context, self._model = {}, None, None
+
+    def _says(self, key: str) -> bool:
+        """A yes or no of the file's own; no when it is silent."""
+        value = ctypes.create_string_buffer(8)
+        n = self._lib.llama_model_meta_val_str(self._model, key.encode(), value, len(value))
+        return n > 0 and value.value == b"true"
 
     def _new_dry(self, multiplier: float, base: float, allowed_length: int) -> Any:
         # A new line starts afresh, so that lists and code may repeat whole lines.

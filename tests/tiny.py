@@ -57,7 +57,6 @@ LLAMA = LlamaShape(
     n_vocab=N_PIECES + len(ADDED),
     n_ctx=512,
     rms_eps=1e-5,
-    rope_base=10_000.0,
     tied=False,
 )
 _APART = Difference(max_abs=0.031, mean_abs=0.002, cosine=0.99987)
@@ -77,7 +76,7 @@ PARITY = Parity(
 """What no bundle was ever measured to be."""
 _LOGIT_SPREAD = 4.0  # so that the best token is the best by more than the engines' rounding
 
-_LINES = """\
+LINES = """\
 Define a function called parse date that returns the day and the month.
 What is the capital of France? The capital of France is Paris.
 for item in items: print(item)
@@ -117,20 +116,21 @@ def tiny_parts(
     n_kv_heads: int = 4,
     n_queries: int = N_QUERIES,
     n_ctx: int = LLAMA.n_ctx,
+    n_mels: int = WHISPER.n_mels,
 ) -> Parts:
     """Random tensors with states and logits of a trained model's size; writes a missing vocabulary file."""
     if not vocabulary_file.exists():
         write_vocabulary(vocabulary_file)
     rng = np.random.default_rng(seed)
     llama_shape = replace(LLAMA, n_kv_heads=n_kv_heads, n_ctx=n_ctx)
-    whisper_shape = replace(WHISPER, n_text_ctx=n_queries)
+    whisper_shape = replace(WHISPER, n_text_ctx=n_queries, n_mels=n_mels)
     vocabulary = Vocabulary.load(vocabulary_file, ADDED, llama_shape.n_vocab)
     return Parts(
         manifest=MANIFEST,
         whisper_shape=whisper_shape,
-        whisper=_whisper_tensors(rng, whisper_shape),
+        whisper=whisper_tensors(rng, whisper_shape),
         llama_shape=llama_shape,
-        llama=_llama_tensors(rng, llama_shape, whisper_shape.d, vocabulary),
+        llama=llama_tensors(rng, llama_shape, whisper_shape.d, vocabulary),
         vocabulary=vocabulary,
         n_queries=n_queries,
     )
@@ -142,7 +142,7 @@ def write_vocabulary(path: Path) -> None:
 
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(_LINES.splitlines()),
+        sentence_iterator=iter(LINES.splitlines()),
         model_writer=model,
         vocab_size=N_PIECES,
         model_type="bpe",
@@ -159,7 +159,13 @@ def write_vocabulary(path: Path) -> None:
 
 
 def write_tiny_checkpoint(
-    folder: Path, *, seed: int = 0, n_queries: int = 64, n_kv_heads: int = 4, margin: float = 0.0
+    folder: Path,
+    *,
+    seed: int = 0,
+    n_queries: int = 64,
+    n_kv_heads: int = 4,
+    n_mels: int = WHISPER.n_mels,
+    margin: float = 0.0,
 ) -> tuple[Path, Path]:
     """Write the same kind of weights as a checkpoint in the released layout; needs torch and safetensors.
 
@@ -167,32 +173,40 @@ def write_tiny_checkpoint(
     in a hundred all but tie, as in no trained model, and any rounding tips them.
     Returns the LLaSM folder (two pickled float32 shards with an index) and the Whisper folder (safetensors).
     """
-    import torch
     from safetensors.numpy import save_file
 
     llasm, tower = folder / "llasm", folder / "whisper"
     llasm.mkdir(parents=True)
     tower.mkdir()
-    parts = tiny_parts(llasm / "tokenizer.model", seed=seed, n_kv_heads=n_kv_heads, n_queries=n_queries)
+    parts = tiny_parts(
+        llasm / "tokenizer.model", seed=seed, n_kv_heads=n_kv_heads, n_queries=n_queries, n_mels=n_mels
+    )
     if margin:
         _prefer_successors(parts.llama, margin, seed)
-    names = list(parts.llama)
-    shards: dict[str, list[str]] = {
-        "pytorch_model-00001-of-00002.bin": names[: len(names) // 2],
-        "pytorch_model-00002-of-00002.bin": names[len(names) // 2 :],
-    }
-    for file, members in shards.items():
-        torch.save({name: torch.from_numpy(np.array(parts.llama[name])) for name in members}, llasm / file)
-    index = {
-        "metadata": {},
-        "weight_map": {name: file for file, members in shards.items() for name in members},
-    }
-    _write_json(llasm / "pytorch_model.bin.index.json", index)
-    _write_json(llasm / "config.json", llasm_config(parts))
-    _write_json(llasm / "added_tokens.json", ADDED)
+    write_shards(llasm, {name: np.array(data) for name, data in parts.llama.items()}, 2)
+    write_json(llasm / "config.json", llasm_config(parts))
+    write_json(llasm / "added_tokens.json", ADDED)
     save_file({name: np.array(data) for name, data in parts.whisper.items()}, tower / "model.safetensors")
-    _write_json(tower / "config.json", whisper_config(parts.whisper_shape))
+    write_json(tower / "config.json", whisper_config(parts.whisper_shape))
     return llasm, tower
+
+
+def write_shards(folder: Path, tensors: Tensors, n_shards: int, *, safetensors: bool = False) -> None:
+    """Write the tensors in their order as ``n_shards`` pickled or safetensors files with an index."""
+    import torch
+    from safetensors.torch import save_file
+
+    stem, suffix = ("model", "safetensors") if safetensors else ("pytorch_model", "bin")
+    names, files = list(tensors), {}
+    for shard in range(n_shards):
+        file = f"{stem}-{shard + 1:05}-of-{n_shards:05}.{suffix}"
+        members = names[len(names) * shard // n_shards : len(names) * (shard + 1) // n_shards]
+        state = {name: torch.from_numpy(tensors[name]) for name in members}
+        (save_file if safetensors else torch.save)(state, folder / file)
+        files |= dict.fromkeys(members, file)
+    size = sum(data.nbytes for data in tensors.values())
+    index = {"metadata": {"total_size": size}, "weight_map": files}
+    write_json(folder / f"{stem}.{suffix}.index.json", index)
 
 
 def llasm_config(parts: Parts) -> dict[str, Any]:
@@ -243,7 +257,7 @@ def whisper_config(shape: WhisperShape) -> dict[str, Any]:
     }
 
 
-def _whisper_tensors(rng: np.random.Generator, shape: WhisperShape) -> Tensors:
+def whisper_tensors(rng: np.random.Generator, shape: WhisperShape) -> Tensors:
     tensors = {"decoder.embed_tokens.weight": _normal(rng, (3, shape.d), 1.0)}
     for _, name in whisper.tensor_names(shape):
         dims = whisper.expected_shape(name, shape)
@@ -258,7 +272,7 @@ def _whisper_tensors(rng: np.random.Generator, shape: WhisperShape) -> Tensors:
     return tensors
 
 
-def _llama_tensors(rng: np.random.Generator, shape: LlamaShape, d: int, vocabulary: Vocabulary) -> Tensors:
+def llama_tensors(rng: np.random.Generator, shape: LlamaShape, d: int, vocabulary: Vocabulary) -> Tensors:
     tensors: Tensors = {}
     for name, dims in llm.tensor_shapes(shape):
         if len(dims) == 1:
@@ -266,7 +280,8 @@ def _llama_tensors(rng: np.random.Generator, shape: LlamaShape, d: int, vocabula
         else:
             tensors[name] = _normal(rng, dims, 1.0 if name == llm.EMBEDDING else dims[1] ** -0.5)
     readable = np.array([kind == NORMAL for kind in vocabulary.types])
-    tensors[llm.HEAD] *= np.where(readable, _LOGIT_SPREAD, 0.0).astype(np.float32)[:, None]
+    if not shape.tied:
+        tensors[llm.HEAD] *= np.where(readable, _LOGIT_SPREAD, 0.0).astype(np.float32)[:, None]
     tensors["model.mm_projector.weight"] = _normal(rng, (shape.n_embd, d), d**-0.5)
     tensors["model.mm_projector.bias"] = _normal(rng, (shape.n_embd,), 0.1)
     return tensors
@@ -283,5 +298,5 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> NDA
     return (rng.standard_normal(shape, np.float32) * np.float32(std)).astype(np.float32)
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import shutil
 from dataclasses import replace
@@ -13,7 +14,7 @@ from convert.checkpoint import Checkpoint, load_parts
 from convert.errors import ConvertError
 from convert.whisper import write_speech
 from edge_llasm.whisper_file import read_whisper
-from tests.tiny import WHISPER, tiny_parts, write_tiny_checkpoint
+from tests.tiny import WHISPER, tiny_parts, write_shards, write_tiny_checkpoint
 
 pytestmark = pytest.mark.torch
 
@@ -52,7 +53,7 @@ def test_everything_written_is_read_again(original: Path) -> None:
     for ours, theirs in ((parts.llama, expected.llama), (parts.whisper, expected.whisper)):
         assert set(ours) == set(theirs)
         for name, data in theirs.items():
-            np.testing.assert_array_equal(ours[name], data)
+            np.testing.assert_array_equal(ours[name][:], data[:])
 
 
 def test_a_single_file_needs_no_index(folder: Path) -> None:
@@ -60,14 +61,14 @@ def test_a_single_file_needs_no_index(folder: Path) -> None:
     from safetensors.torch import save_file
 
     llasm = folder / "llasm"
-    tensors = {name: torch.from_numpy(np.array(data)) for name, data in Checkpoint(llasm).items()}
+    tensors = {name: torch.from_numpy(np.array(data[:])) for name, data in Checkpoint(llasm).items()}
     for path in llasm.glob("pytorch_model*"):
         path.unlink()
     torch.save(tensors, llasm / "pytorch_model.bin")
     assert set(load(folder).llama) == set(tensors)
     (llasm / "pytorch_model.bin").unlink()
     save_file({name: data.bfloat16() for name, data in tensors.items()}, llasm / "model.safetensors")
-    head = load(folder).llama["lm_head.weight"]
+    head = load(folder).llama["lm_head.weight"][:]
     assert head.dtype == np.float32
     np.testing.assert_allclose(head, tensors["lm_head.weight"].numpy(), rtol=1e-2)
 
@@ -97,36 +98,36 @@ def test_options_go_before_the_config(original: Path) -> None:
     assert (manifest.name, manifest.template, manifest.licence) == ("other", "vicuna-llasm", "MIT")
 
 
-def test_a_pickle_that_runs_code_is_refused(folder: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return (Path.touch, (folder / "ran",))
-
-    (folder / "llasm" / SHARD).write_bytes(pickle.dumps({"lm_head.weight": Evil()}))
-    with pytest.raises(ConvertError, match=SHARD):
-        load(folder).llama["lm_head.weight"]
-    assert not (folder / "ran").exists()
-
-
-def test_a_zipped_pickle_that_runs_code_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_pickle_that_runs_code_is_refused(folder: Path, zipped: bool) -> None:
     import torch
 
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
-            return (Path.touch, (folder / "ran",))
+            return (os.mkdir, (str(folder / "ran"),))
 
-    torch.save({"lm_head.weight": Evil()}, folder / "llasm" / SHARD)
-    with pytest.raises(ConvertError, match=SHARD):
-        load(folder).llama["lm_head.weight"]
+    path = folder / "llasm" / SHARD
+    if zipped:
+        torch.save({"lm_head.weight": Evil()}, path)
+    else:
+        path.write_bytes(pickle.dumps({"lm_head.weight": Evil()}))
+    words = "is refused: it would run posix.mkdir" if zipped else ""
+    with pytest.raises(ConvertError, match=f"{SHARD} {words}"):
+        load(folder)
     assert not (folder / "ran").exists()
+    if zipped:
+        torch.load(path, weights_only=False)
+    else:
+        pickle.loads(path.read_bytes())
+    assert (folder / "ran").exists()  # it was no dud
 
 
 @pytest.mark.parametrize("keep", [0, 100, 20_000])
 def test_a_truncated_shard_is_refused(folder: Path, keep: int) -> None:
     path = folder / "llasm" / SHARD
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ConvertError, match=SHARD):
-        load(folder).llama["lm_head.weight"]
+    with pytest.raises(ConvertError, match=f"{SHARD}.*download it again"):
+        load(folder)
 
 
 def test_truncated_safetensors_are_refused(folder: Path) -> None:
@@ -152,8 +153,10 @@ def test_an_index_that_promises_too_much_is_refused(folder: Path) -> None:
     path = folder / "llasm" / INDEX
     names = json.loads(path.read_text())["weight_map"]
     edit_json(path, weight_map=dict.fromkeys(names, SHARD))
-    with pytest.raises(ConvertError, match="has no tensor"):
-        load(folder).llama["model.embed_tokens.weight"]
+    with pytest.raises(
+        ConvertError, match=f"{SHARD} has no tensor model.embed_tokens.weight, though the index"
+    ):
+        load(folder)
 
 
 def test_tensors_of_another_architecture_are_refused(folder: Path) -> None:
@@ -161,6 +164,78 @@ def test_tensors_of_another_architecture_are_refused(folder: Path) -> None:
     names = json.loads(path.read_text())["weight_map"]
     edit_json(path, weight_map=names | {"model.layers.0.self_attn.W_pack.weight": SHARD})
     with pytest.raises(ConvertError, match="W_pack"):
+        load(folder)
+
+
+def test_sharded_safetensors_are_read_and_checked(folder: Path) -> None:
+    llasm = folder / "llasm"
+    tensors = {name: np.array(data[:]) for name, data in Checkpoint(llasm).items()}
+    for path in llasm.glob("pytorch_model*"):
+        path.unlink()
+    write_shards(llasm, tensors, 3, safetensors=True)
+    for name, data in load(folder).llama.items():
+        np.testing.assert_array_equal(data[:], tensors[name])
+    shard = llasm / "model-00002-of-00003.safetensors"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-4])
+    with pytest.raises(ConvertError, match=f"{shard.name} is damaged"):
+        load(folder)
+    shard.write_bytes(whole)
+    index = json.loads((llasm / "model.safetensors.index.json").read_text())["weight_map"]
+    wrong = index | {"lm_head.weight": shard.name}
+    edit_json(llasm / "model.safetensors.index.json", weight_map=wrong)
+    with pytest.raises(ConvertError, match=f"{shard.name} has no tensor lm_head.weight"):
+        load(folder)
+    shard.unlink()
+    with pytest.raises(ConvertError, match=f"lacks {shard.name}"):
+        load(folder)
+
+
+def test_a_tensor_is_read_by_rows(original: Path) -> None:
+    head = Checkpoint(original / "llasm")["lm_head.weight"]
+    assert head.shape == (400, 64)
+    np.testing.assert_array_equal(np.concatenate([head[:100], head[100:]]), head[:])
+
+
+def test_an_index_that_leaves_a_tensor_out_is_refused(folder: Path) -> None:
+    path = folder / "llasm" / INDEX
+    names = json.loads(path.read_text())["weight_map"]
+    del names["model.layers.1.mlp.up_proj.weight"]
+    edit_json(path, weight_map=names)
+    with pytest.raises(ConvertError, match=r"no tensor model\.layers\.1\.mlp\.up_proj\.weight"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"intermediate_size": 100}, r"gate_proj\.weight is \(96, 64\), config\.json says \(100, 64\)"),
+        ({"vocab_size": 401}, r"embed_tokens\.weight is \(400, 64\), config\.json says \(401, 64\)"),
+        ({"architectures": ["BaichuanForCausalLM"]}, "BaichuanForCausalLM.*known are LlamaForCausalLM"),
+    ],
+)
+def test_a_config_that_does_not_fit_the_tensors_is_refused(
+    folder: Path, change: dict[str, object], words: str
+) -> None:
+    edit_json(folder / "llasm/config.json", **change)
+    with pytest.raises(ConvertError, match=words):
+        load(folder)
+
+
+def test_a_vocabulary_larger_than_the_embedding_is_refused(folder: Path) -> None:
+    edit_json(folder / "llasm/added_tokens.json", **{"<au_end>": 400})
+    with pytest.raises(ConvertError, match="<au_end> at row 400, the embedding has 400 rows"):
+        load(folder)
+
+
+def test_an_adapter_for_another_llm_is_refused(folder: Path) -> None:
+    import torch
+
+    path = folder / "llasm" / SHARD
+    state = torch.load(path, weights_only=True)
+    state["model.mm_projector.weight"] = torch.zeros(128, 64)
+    torch.save(state, path)
+    with pytest.raises(ConvertError, match="width 128, this LLM has 64: it was trained for another one"):
         load(folder)
 
 

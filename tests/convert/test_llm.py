@@ -7,6 +7,7 @@ import pytest
 from convert.bundle import Parts
 from convert.errors import ConvertError
 from convert.llm import LLM_TYPES, LlamaShape, interleave_heads, write_llm
+from convert.rope import Rope
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
 from tests.tiny import LLAMA, llasm_config, tiny_parts
@@ -36,7 +37,7 @@ def test_every_type_loads_and_says_about_the_same(tmp_path: Path, parts: Parts, 
     exact = logits(write(tmp_path / "f32.gguf", parts, "f32"), ids)
     ours = logits(write(tmp_path / "llm.gguf", parts, llm_type), ids)
     cosine = float(exact @ ours / np.linalg.norm(exact) / np.linalg.norm(ours))
-    assert cosine > {"f32": 0.999999, "f16": 0.9999, "Q8_0": 0.999}.get(llm_type, 0.9)
+    assert cosine > {"f32": 0.999999, "f16": 0.9999, "bf16": 0.999, "Q8_0": 0.999}.get(llm_type, 0.9)
 
 
 def test_nothing_is_left_beside_a_quantized_file(tmp_path: Path, parts: Parts) -> None:
@@ -51,21 +52,25 @@ def test_the_runtime_reads_the_header(tmp_path: Path, parts: Parts) -> None:
 
 def test_rows_of_a_head_become_neighbouring_pairs() -> None:
     rows = np.arange(8)[:, None]  # two heads of four
-    assert interleave_heads(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert interleave_heads(rows, 4)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
 
 
 def test_config_of_old_and_new_transformers_is_read(parts: Parts) -> None:
     config = llasm_config(parts)
     assert LlamaShape.from_config(config) == LLAMA
     new = config | {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}
-    assert LlamaShape.from_config(new).rope_base == 5e5
+    assert LlamaShape.from_config(new).rope == Rope(5e5)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "rotary"),
-        ({"rope_parameters": {"rope_type": "llama3"}}, "rotary"),
+        ({"rope_scaling": {"type": "linear", "factor": 2}}, "linear.*known are default, llama3"),
+        ({"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, "config.json"),
+        ({"architectures": ["GPT2LMHeadModel"]}, "GPT2LMHeadModel.*LlaaaLlamaForCausalLM.*Qwen3ForCausalLM"),
+        ({"architectures": None}, "known are"),
+        ({"architectures": ["MistralForCausalLM"], "sliding_window": 4096}, "sliding window"),
+        ({"architectures": ["Qwen2ForCausalLM"], "sliding_window": 9, "use_sliding_window": True}, "sliding"),
         ({"hidden_act": "gelu"}, "silu"),
         ({"attention_bias": True}, "biases"),
         ({"rms_norm_eps": None}, "config.json"),

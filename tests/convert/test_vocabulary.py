@@ -10,30 +10,8 @@ from convert.errors import ConvertError
 from convert.llm import write_llm
 from convert.vocabulary import AU_END, BYTE, CONTROL, NORMAL, UNUSED, Vocabulary
 from edge_llasm.llama import Llama
+from tests.texts import TEXTS
 from tests.tiny import ADDED, LLAMA, N_PIECES, tiny_parts, write_vocabulary
-
-TEXTS = [
-    "",
-    " ",
-    "a",
-    "Define a function called parse date.",
-    "  two  spaces  ",
-    "\ttab\tand\nlines\r\n\r\n",
-    "def add(first, second):\n    return first + second  # 和\n",
-    "把 total 打印出来",
-    "李白是谁？Li Bai 是唐朝的诗人。",
-    "漢字からひらがな、한글, العربية, русский",
-    "12345 + 678 = 13023",
-    "😀👩\u200d👩\u200d👧 flags 🇫🇷",
-    "caf\u00e9 cafe\u0301 \u200b\u00a0\u3000x",
-    "▁already▁escaped",
-    "<s> </s> <unk> <pad>",
-    "<au_start><au_patch><au_end>",
-    "<0x0A><0x41>",
-    "[INST] hello [/INST] ",
-    "a" * 200,
-    "你好" * 50,
-]
 
 Model = Any  # a SentencePiece ModelProto
 
@@ -148,13 +126,13 @@ def test_models_that_llama_cpp_would_read_differently_are_refused(
 
 
 def test_missing_audio_tokens_are_named(model_file: Path) -> None:
-    with pytest.raises(ConvertError, match="<au_start>, <au_patch>, <au_end>"):
+    with pytest.raises(ConvertError, match="no token <au_start>"):
         Vocabulary.load(model_file, {}, LLAMA.n_vocab)
 
 
-def test_added_tokens_without_numbers_are_refused(model_file: Path) -> None:
-    with pytest.raises(ConvertError, match="does not give a number"):
-        Vocabulary.load(model_file, {**ADDED, AU_END: "399"}, LLAMA.n_vocab)  # type: ignore[dict-item]
+def test_added_tokens_beyond_the_embedding_are_named(model_file: Path) -> None:
+    with pytest.raises(ConvertError, match="<au_end> at row 399, the embedding has 399 rows"):
+        Vocabulary.load(model_file, ADDED, LLAMA.n_vocab - 1)
 
 
 def test_more_pieces_than_rows_are_refused(model_file: Path) -> None:
