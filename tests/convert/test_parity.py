@@ -135,7 +135,7 @@ def test_a_wrong_adapter_is_a_fault_and_the_bundle_is_marked(
 ) -> None:
     parts = load_parts(*checkpoint)
     name = "model.mm_projector.weight"
-    wrong = {**parts.llama, name: -np.asarray(parts.llama[name])}
+    wrong = {**parts.llama, name: -parts.llama[name][:]}
     write_bundle(replace(parts, llama=wrong), tmp_path / "tiny")
     places = ["--reference", str(checkpoint[0]), "--whisper", str(checkpoint[1])]
     assert main([str(tmp_path / "tiny"), *places, "--tokens", "8"]) == 1
