@@ -2,39 +2,98 @@
 
 import argparse
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-from convert.bundle import require_absent, write_bundle
+from convert.bundle import Parts, write_bundle
 from convert.checkpoint import load_parts
+from convert.errors import ConvertError
+from convert.footprint import available
+from convert.job import Job
 from convert.llm import LLM_TYPES
+from convert.sizes import float32_bytes
 from convert.whisper import SPEECH_TYPES
+from convert.workplace import require_absent
+from edge_llasm.cli.background import in_background
+from edge_llasm.cli.leave import leave
 from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.units import readable
 
 EXAMPLE = """\
 example:
   python -m convert checkpoints/nano --whisper checkpoints/nano-whisper out/nano \\
       --quantize Q8_0 --speech-type q8_0
+
+An interrupted conversion goes on where it was when the same command is given again.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Convert; returns the exit status. A refusal is one line on standard error."""
     options = parser().parse_args(arguments)
-    overrides = {"version": options.model_version, "licence": options.licence, "template": options.template}
+    job = Job()
     try:
         require_absent(options.out)
-        parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
-        for note in parts.notes:
-            print(f"convert: note: {note}", file=sys.stderr)
-        write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize)
+        # On a thread: Ctrl-C would not be heard inside llama.cpp's quantizer.
+        for line in in_background(lambda cancel: _work(options, job, cancel), job.show):
+            job.clear()
+            tell(line)
     except EdgeLlasmError as error:
-        print(f"convert: {error}", file=sys.stderr)
+        job.clear()
+        tell(f"convert: {error}")
         return 1
     except KeyboardInterrupt:
-        print("convert: interrupted, nothing was written", file=sys.stderr)
+        job.clear()
+        if options.out.exists():
+            tell(f"convert: interrupted, {options.out} is complete, but was not compared with its original")
+        elif job.place is not None and job.place.abandon():
+            tell("convert: interrupted, the same command goes on from the parts that are finished")
+        else:
+            tell("convert: interrupted, nothing was written")
         return 130
     print(options.out)
     return 0
+
+
+def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Iterator[str]:
+    """Convert and compare, yielding what is to be told."""
+    job.cancel = cancel
+    overrides = {"version": options.model_version, "licence": options.licence, "template": options.template}
+    parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
+    yield from (f"convert: note: {note}" for note in parts.notes)
+    write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize, job=job)
+    yield f"convert: {job.summary()}"
+    if options.no_parity:
+        return
+    if refusal := _no_room_to_compare(parts):
+        yield refusal
+        return
+    from convert.parity import report
+
+    yield "convert: comparing it with its original in PyTorch; Ctrl-C leaves that out"
+    try:
+        yield from report(options.out, options.checkpoint, options.whisper).lines()
+    except EdgeLlasmError as error:
+        raise ConvertError(f"{options.out} is written, but was not compared: {error}") from error
+
+
+def _no_room_to_compare(parts: Parts) -> str | None:
+    """Why the original cannot be computed beside the bundle, in one line."""
+    needed, there = float32_bytes(parts.whisper_shape, parts.llama_shape), available()
+    if there is None:
+        return "convert: not compared with its original: this system does not say how much memory is free"
+    if needed > there:
+        return (
+            f"convert: not compared with its original: that needs {readable(needed)} of memory, "
+            f"there are {readable(there)}; python -m convert.parity does it elsewhere"
+        )
+    return None
+
+
+def tell(line: str) -> None:
+    """On standard error: standard output has the new folder only."""
+    sys.stderr.write(line + "\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,10 +112,11 @@ def parser() -> argparse.ArgumentParser:
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
     add("--name", help="of the model (default: config.json's, else the folder's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")
-    add("--licence", help="of the weights, for the manifest")
+    add("--licence", help="of the weights, for the manifest (default: the checkpoint's)")
     add("--template", help="the prompt's form, a name in edge_llasm.prompt.TEMPLATES")
+    add("--no-parity", action="store_true", help="do not compare the bundle with its original at the end")
     return result
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,25 +1,32 @@
 """A checkpoint's parts -> a bundle: a folder with ``bundle.toml``, made beside the target and renamed."""
 
 import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convert.adapter import write_adapter
 from convert.errors import ConvertError
-from convert.llm import LlamaShape, write_llm
+from convert.footprint import needed_at_load
+from convert.job import Job, Kind
+from convert.llm import PLAIN_TYPES, LlamaShape, quantize, write_llm
+from convert.origin import UNKNOWN, Origin
+from convert.sizes import adapter_bytes, llm_bytes, require_disk, speech_bytes
 from convert.tensors import Array, Tensors
+from convert.toml import assignments, table
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
+from convert.workplace import Recipe, Workplace, workplace
+from edge_llasm import __version__
 from edge_llasm.bundle import ADAPTER_FILE, LLM_FILE, SPEECH_FILE, Bundle
 from edge_llasm.manifest import FORMAT, FRAMES_PER_SECOND, MANIFEST
 from edge_llasm.speech.whisper_cpp import NAME as SPEECH_ENGINE
+from edge_llasm.verify import check_fit
+
+PLAIN_FILE = f".{LLM_FILE}.f16"  # what the quantizer reads; not a part of the bundle
+CHECKPOINT, WHISPER = "checkpoint", "whisper"  # the keys of Parts.origins
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Manifest:
 
     name: str
     version: str = "0.1.0"
-    licence: str = "unknown"
+    licence: str = UNKNOWN
+    """Of the whole; unknown takes the checkpoint's."""
     languages: tuple[str, ...] = ("en", "zh")
     template: str = "llama2-llasm"
     """A name in ``edge_llasm.prompt.TEMPLATES``."""
@@ -55,75 +63,133 @@ class Parts:
     vocabulary: Vocabulary = field(repr=False)
     n_queries: int
     """Hidden states, and so prompt positions, per audio block."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Where the ``checkpoint`` and the ``whisper`` were read; nothing for arrays that were in no file."""
     notes: tuple[str, ...] = ()
     """Where the checkpoint's files contradict each other, and what was taken: for people."""
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One file to be written."""
+
+    name: str
+    kind: Kind
+    size: int
+    """bytes, about"""
+    recipe: Recipe | None
+    write: Callable[[Path], None]
+
+
 def write_bundle(
-    parts: Parts, target: Path, *, speech_type: SpeechType = "f16", llm_type: str = "f16"
+    parts: Parts,
+    target: Path,
+    *,
+    speech_type: SpeechType = "f16",
+    llm_type: str = "f16",
+    job: Job | None = None,
 ) -> None:
-    """Make the folder ``target``; nothing is left behind when it fails.
+    """Make the folder ``target``; a failure leaves at most finished parts, hidden, for the next try.
 
-    Raises ConvertError if ``target`` exists or if the parts do not fit each other, BundleError if the runtime
-    would not take the result.
+    Raises ConvertError if ``target`` exists, if the parts do not fit each other, or where the disk is too small,
+    BundleError if the runtime would not take the result.
     """
-    weight, bias = _adapter(parts)
-    with new_folder(target) as folder:
-        write_speech(folder / SPEECH_FILE, parts.whisper_shape, parts.whisper, speech_type)
-        write_adapter(folder / ADAPTER_FILE, weight, bias)
-        write_llm(
-            folder / LLM_FILE,
-            parts.llama_shape,
-            parts.llama,
-            parts.vocabulary,
-            name=parts.manifest.name,
-            llm_type=llm_type,
-        )
-        (folder / MANIFEST).write_text(manifest_toml(parts, folder), encoding="utf-8")
-        Bundle.load(folder).verify()  # what the runtime would refuse is refused here
+    job = job or Job()
+    adapter = _adapter(parts)
+    with workplace(target) as place:
+        job.place = place
+        steps = [
+            step
+            for step in _steps(parts, adapter, place, speech_type, llm_type)
+            if not place.has(step.name, step.recipe)
+        ]
+        sizes = {step.name: step.size for step in steps}
+        require_disk(target.parent, sizes.values())
+        job.plan(sizes)
+        for step in steps:
+            with job.step(step.name, step.kind, place.draft(step.name)):
+                place.make(step.name, step.recipe, step.write)
+        manifest = manifest_toml(parts, place.bundle, speech_type, llm_type)
+        place.make(MANIFEST, None, lambda path: _write_text(path, manifest))
+        check_fit(Bundle.load(place.bundle))  # what the runtime would refuse is refused here
+        if job.cancel.is_set():
+            raise KeyboardInterrupt
+        place.publish(target)
 
 
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``target`` that becomes ``target`` when the block succeeds."""
-    require_absent(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    except OSError as error:
-        raise ConvertError(f"cannot write beside {target}: {error.strerror}") from error
-    try:
-        yield folder
-        folder.chmod(0o755)  # mkdtemp's are private
-        require_absent(target)  # made by somebody else meanwhile; rename would replace an empty folder
-        folder.rename(target)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+def _steps(
+    parts: Parts,
+    adapter: tuple[Array, Array | None],
+    place: Workplace,
+    speech_type: SpeechType,
+    llm_type: str,
+) -> Iterator[_Step]:
+    whisper, llama, vocabulary = parts.whisper_shape, parts.llama_shape, parts.vocabulary
+    size = speech_bytes(whisper, speech_type)
+    write = partial(_write_speech, parts, speech_type)
+    yield _Step(SPEECH_FILE, "reading and writing", size, _recipe(parts, WHISPER, speech_type), write)
+    size = adapter_bytes(llama.n_embd, whisper.d)
+    write = partial(write_adapter, weight=adapter[0], bias=adapter[1])
+    yield _Step(ADAPTER_FILE, "reading and writing", size, _recipe(parts, CHECKPOINT), write)
+    name = parts.manifest.name  # stands in the file
+    plain = llm_type if llm_type in PLAIN_TYPES else "f16"
+    recipe = _recipe(parts, CHECKPOINT, plain, name)
+    size = llm_bytes(llama, vocabulary, plain)
+    write = partial(_write_llm, parts, plain)
+    if llm_type in PLAIN_TYPES:
+        yield _Step(LLM_FILE, "reading and writing", size, recipe, write)
+        return
+    quantized = _recipe(parts, CHECKPOINT, llm_type, name)
+    if not place.has(LLM_FILE, quantized):
+        yield _Step(PLAIN_FILE, "reading and writing", size, recipe, write)
+    size = llm_bytes(llama, vocabulary, llm_type)
+    write = partial(quantize, place.path(PLAIN_FILE), llm_type=llm_type)
+    yield _Step(LLM_FILE, "quantizing", size, quantized, write)
 
 
-def require_absent(target: Path) -> None:
-    """Raise ConvertError if there is anything at ``target``, be it a broken link."""
-    if os.path.lexists(target):
-        raise ConvertError(f"{target} exists already: remove it or choose another folder")
+def _write_speech(parts: Parts, speech_type: SpeechType, path: Path) -> None:
+    write_speech(path, parts.whisper_shape, parts.whisper, speech_type)
 
 
-def manifest_toml(parts: Parts, folder: Path) -> str:
+def _write_llm(parts: Parts, llm_type: str, path: Path) -> None:
+    name = parts.manifest.name
+    write_llm(path, parts.llama_shape, parts.llama, parts.vocabulary, name=name, llm_type=llm_type)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _recipe(parts: Parts, part: str, *options: str) -> Recipe | None:
+    """What a finished file must have been made from to be used again; None: no file on the disk says."""
+    origin = parts.origins.get(part)
+    if origin is None or origin.fingerprint is None:
+        return None
+    return {"by": __version__, "from": origin.fingerprint, "options": list(options)}
+
+
+def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -> str:
     """The text of ``bundle.toml`` for the finished files in ``folder``."""
+    files = [folder / name for name in (SPEECH_FILE, ADAPTER_FILE, LLM_FILE)]
     manifest, vocabulary = parts.manifest, parts.vocabulary
     whisper, llama = parts.whisper_shape, parts.llama_shape
     top: dict[str, Any] = {
         "format": FORMAT,
         "name": manifest.name,
         "version": manifest.version,
-        "licence": manifest.licence,
+        "licence": _licence(parts),
         "languages": list(manifest.languages),
         "template": manifest.template,
     }
     if manifest.system is not None:
         top["system"] = manifest.system
     top["transcribe"] = manifest.transcribe
+    top["memory"] = needed_at_load(whisper, llama, sum(path.stat().st_size for path in files))
     tables: dict[str, dict[str, Any]] = {
+        f"sources.{part}": _source(origin, _licence(parts) if part == CHECKPOINT else origin.licence)
+        for part, origin in parts.origins.items()
+    }
+    tables |= {
         "speech": {
             "engine": SPEECH_ENGINE,
             "d": whisper.d,
@@ -131,8 +197,14 @@ def manifest_toml(parts: Parts, folder: Path) -> str:
             "window_seconds": whisper.n_audio_ctx / FRAMES_PER_SECOND,
             "trim_window": manifest.trim_window,
             "n_mels": whisper.n_mels,
+            "type": speech_type,
         },
-        "llm": {"n_embd": llama.n_embd, "n_vocab": llama.n_vocab, "n_ctx": llama.n_ctx},
+        "llm": {
+            "n_embd": llama.n_embd,
+            "n_vocab": llama.n_vocab,
+            "n_ctx": llama.n_ctx,
+            "type": llm_type,
+        },
         "tokens": {
             "bos": vocabulary.bos,
             "eos": vocabulary.eos,
@@ -142,11 +214,21 @@ def manifest_toml(parts: Parts, folder: Path) -> str:
         },
         "sampling": {"temperature": manifest.temperature, "max_tokens": manifest.max_tokens},
     }
-    for name in (SPEECH_FILE, ADAPTER_FILE, LLM_FILE):
-        path = folder / name
-        tables[f'files."{name}"'] = {"size": path.stat().st_size, "sha256": _sha256(path)}
-    blocks = [_assignments(top)] + [f"[{name}]\n{_assignments(table)}" for name, table in tables.items()]
-    return "\n".join(blocks)
+    for path in files:
+        tables[f'files."{path.name}"'] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+    return "\n".join([assignments(top), *(table(name, values) for name, values in tables.items())])
+
+
+def _licence(parts: Parts) -> str:
+    """Of the bundle: what was said of it, else what the checkpoint's card says."""
+    origin = parts.origins.get(CHECKPOINT)
+    said = parts.manifest.licence
+    return origin.licence if said == UNKNOWN and origin is not None else said
+
+
+def _source(origin: Origin, licence: str) -> dict[str, Any]:
+    revision = {} if origin.revision is None else {"revision": origin.revision}
+    return {"name": origin.name, **revision, "licence": licence}
 
 
 def _adapter(parts: Parts) -> tuple[Array, Array | None]:
@@ -166,15 +248,6 @@ def _adapter(parts: Parts) -> tuple[Array, Array | None]:
         )
     bias = llama.get(prefix + "bias")
     return weight[:], None if bias is None else bias[:]
-
-
-def _assignments(table: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
-
-
-def _toml(value: bool | int | float | str | list[str]) -> str:
-    """JSON's scalars and arrays are TOML's too, but for one character."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _sha256(path: Path) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from convert.bundle import Manifest, Parts
+from convert.bundle import CHECKPOINT, WHISPER, Manifest, Parts
 from convert.errors import ConvertError
 from convert.json_file import read_json
 from convert.llm import HEAD, LlamaShape, check_tensors, tensor_shapes
+from convert.origin import Origin
 from convert.special_tokens import SpecialTokens
 from convert.tensors import Array, Tensor
 from convert.tokenizer import load_vocabulary
@@ -116,6 +117,7 @@ def load_parts(
         llama=tensors,
         vocabulary=load_vocabulary(checkpoint, llama_shape.n_vocab, special),
         n_queries=int(config.get("audio_token_len", 64)),
+        origins={CHECKPOINT: Origin.of(checkpoint), WHISPER: Origin.of(whisper)},
         notes=special.notes,
     )
 

@@ -1,6 +1,7 @@
 """A bundle's parts, opened one by one, so that each stage's output can be looked at."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +11,41 @@ from edge_llasm.bundle import Bundle
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
 from edge_llasm.segments import Segment, Tokens, length
+from edge_llasm.speech.mel import MEL_PER_POSITION, log_mel
 from edge_llasm.speech.whisper_cpp import WhisperCpp
 from edge_llasm.whisper_file import read_whisper
 
 Floats = NDArray[np.float32]
 
-_F16_SPEECH = 1  # ggml_ftype
-_PLAIN_LLM = (0, 1)  # llama_ftype: f32, f16
+QUANTIZATION_VERSION = 1000  # ggml_ftype has the version as its thousands
 
 
 class Engines:
-    """A bundle's parts as edge_llasm runs them, on one thread of the CPU."""
+    """A bundle's parts as edge_llasm runs them, on the CPU."""
 
     def __init__(self, bundle: Bundle) -> None:
         """Raises BundleError or EngineError."""
         bundle.verify()
         self.bundle = bundle
-        self.encoder = WhisperCpp.open(bundle.speech_file, bundle.speech, device="cpu", n_threads=1)
+        self.encoder = WhisperCpp.open(bundle.speech_file, bundle.speech, device="cpu")
         self.adapter = Adapter.open(bundle.adapter_file)
-        self.llama = Llama.open(bundle.llm_file, n_ctx=bundle.llm.n_ctx, device="cpu", n_threads=1)
+        self.llama = Llama.open(bundle.llm_file, n_ctx=bundle.llm.n_ctx, device="cpu")
 
     @property
-    def exact(self) -> bool:
-        """Whether no part is quantized."""
-        header = read_gguf(self.bundle.llm_file)
-        return read_whisper(self.bundle.speech_file).ftype == _F16_SPEECH and header.file_type in _PLAIN_LLM
+    def speech_type(self) -> str:
+        """f16, q8_0, or something else."""
+        ftype = read_whisper(self.bundle.speech_file).ftype % QUANTIZATION_VERSION
+        return {1: "f16", 7: "q8_0"}.get(ftype, "other")  # ggml_ftype
+
+    @property
+    def llm_type(self) -> str:
+        """plain (nothing is quantized), Q8_0, or something else."""
+        ftype = read_gguf(self.bundle.llm_file).file_type
+        return {0: "plain", 1: "plain", 32: "plain", 7: "Q8_0"}.get(ftype, "other")  # llama_ftype; 32 is bf16
+
+    def mel(self, samples: Floats, n_positions: int) -> Floats:
+        """(n,) f32 16 kHz -> (n_mels, 2 * n_positions) f32."""
+        return log_mel(samples, self.bundle.speech.n_mels, n_positions * MEL_PER_POSITION)
 
     def logits(self, segments: Sequence[Segment]) -> Floats:
         """(n_vocab,) f32 after the last position of a prompt."""
@@ -49,13 +60,25 @@ class Engines:
             position += len(segment)
         return self.llama.logits().copy()
 
-    def greedy(self, segments: Sequence[Segment], n_tokens: int) -> list[int]:
-        """The ``n_tokens`` likeliest tokens one after the other; nothing ends it."""
-        ids = [int(self.logits(segments).argmax())]
-        for position in range(length(segments), length(segments) + n_tokens - 1):
-            self.llama.feed_tokens(ids[-1:], position)
-            ids.append(int(self.llama.logits().argmax()))
-        return ids
+    def follow(self, segments: Sequence[Segment], ids: Sequence[int]) -> tuple[Floats, list[int]]:
+        """The (n_vocab,) f32 logits after a prompt, and the likeliest token in the place of each of ``ids``."""
+        first = self.logits(segments)
+        likeliest = [int(first.argmax())]
+        for position, token in enumerate(ids[:-1], start=length(segments)):
+            self.llama.feed_tokens([token], position)
+            likeliest.append(int(self.llama.logits().argmax()))
+        return first, likeliest
+
+    def log_probabilities(self, ids: Sequence[int]) -> list[float]:
+        """Of each token but the first, given those before it."""
+        self.llama.forget(0)
+        found = []
+        for position, (token, following) in enumerate(pairwise(ids)):
+            self.llama.feed_tokens([token], position)
+            logits = self.llama.logits().astype(np.float64)
+            peak = logits.max()
+            found.append(float(logits[following] - peak - np.log(np.exp(logits - peak).sum())))
+        return found
 
     def close(self) -> None:
         """Free the native memory."""

@@ -45,18 +45,23 @@ class Reference:
         self._llama = load_llama(config, tensors)
         self.tokenize = load_tokenizer(checkpoint)
 
+    def mel(self, samples: Floats, n_positions: int) -> Floats:
+        """(n,) f32 16 kHz -> (n_mels, 2 * n_positions) f32, by transformers' WhisperFeatureExtractor."""
+        features = self._mel(samples, sampling_rate=SAMPLE_RATE, return_tensors="np").input_features
+        return np.ascontiguousarray(features[0, :, : n_positions * MEL_PER_POSITION], np.float32)
+
     def features(self, samples: Floats, n_positions: int | None = None) -> Floats:
         """(n,) f32 16 kHz -> (n_queries, d) f32; the encoder sees ``n_positions`` of 20 ms, or all."""
         import torch
 
         encoder = self._whisper.encoder
         n_positions = n_positions or len(self._positions)
-        mel = self._mel(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
+        mel = torch.from_numpy(self.mel(samples, n_positions))[None]
         encoder.config.max_source_positions = n_positions  # transformers refuses any other length
         encoder.embed_positions = torch.nn.Embedding.from_pretrained(self._positions[:n_positions])
         start = torch.full((1, self.n_queries), self._whisper.config.decoder_start_token_id)
         with torch.no_grad():
-            states = encoder(mel[:, :, : n_positions * MEL_PER_POSITION]).last_hidden_state
+            states = encoder(mel).last_hidden_state
             queries = self._whisper.decoder(input_ids=start, encoder_hidden_states=states, use_cache=False)
         return np.asarray(queries.last_hidden_state[0].numpy(), np.float32)
 
@@ -86,6 +91,15 @@ class Reference:
                 ids.append(int(output.logits[0, -1].argmax()))
                 inputs = {"input_ids": torch.tensor([ids[-1:]])}
         return ids
+
+    def log_probabilities(self, ids: Sequence[int]) -> list[float]:
+        """Of each token but the first, given those before it."""
+        import torch
+
+        with torch.no_grad():
+            logits = self._llama(input_ids=torch.tensor([ids]), use_cache=False).logits[0, :-1]
+            every = torch.log_softmax(logits.double(), dim=-1)
+        return [float(row[token]) for row, token in zip(every, ids[1:], strict=True)]
 
     def _embed(self, segments: Sequence[Segment]) -> Any:
         import torch

@@ -9,6 +9,11 @@ languages = ["en", "zh"]
 template = "llama2-llasm"    # a name in prompt.TEMPLATES
 system = ""                  # optional: replaces the template's system prompt, "" is none at all
 transcribe = "Transcribe."   # the instruction that makes this model transcribe
+memory = 250000000           # optional: bytes needed once it is loaded
+[sources.checkpoint]         # optional: what llm.gguf and adapter.onnx were made from; [sources.whisper] likewise
+name = "LinkSoul/LLaSM-Cllama2"
+revision = "0123abcd"        # optional
+licence = "openrail"
 [speech]
 engine = "whisper.cpp"
 d = 192
@@ -16,10 +21,12 @@ n_queries = 64
 window_seconds = 10.0        # encoder frames * 0.02
 trim_window = true
 n_mels = 80
+type = "q8_0"                # optional
 [llm]
 n_embd = 256
 n_vocab = 3000
 n_ctx = 1024
+type = "Q8_0"                # optional
 [tokens]
 bos = 1
 eos = 2
@@ -32,6 +39,7 @@ max_tokens = 256
 [files."speech.bin"]         # likewise adapter.onnx and llm.gguf
 size = 123
 sha256 = "…"
+[parity]                     # optional: parity.py
 ```
 """
 
@@ -49,14 +57,17 @@ from edge_llasm.manifest import (
     BundleFile,
     LlmSpec,
     SamplingDefaults,
+    Source,
     SpeechSpec,
     bundle_files,
     llm_spec,
     read_manifest,
     sampling_defaults,
+    sources,
     speech_spec,
     token_ids,
 )
+from edge_llasm.parity import Parity, parity_of
 from edge_llasm.prompt import TEMPLATES, TokenIds
 
 __all__ = ["Bundle", "BundleFile", "LlmSpec", "SamplingDefaults", "SpeechSpec", "TokenIds", "search_path"]
@@ -88,6 +99,12 @@ class Bundle:
     tokens: TokenIds
     sampling: SamplingDefaults
     files: tuple[BundleFile, ...]
+    memory: int | None = None
+    """bytes needed once it is loaded; None: not known"""
+    sources: tuple[Source, ...] = ()
+    """what it was made from"""
+    parity: Parity | None = None
+    """how far it is from that; None: not measured"""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:
@@ -121,6 +138,9 @@ class Bundle:
             tokens=token_ids(top.table("tokens"), llm.n_vocab),
             sampling=sampling_defaults(top.table("sampling", required=False)),
             files=bundle_files(top.table("files"), (SPEECH_FILE, ADAPTER_FILE, LLM_FILE)),
+            memory=top.integer("memory", 1, 1 << 50) if "memory" in top.values else None,
+            sources=sources(top.table("sources", required=False)),
+            parity=parity_of(top.table("parity", required=False)),
         )
 
     @classmethod

@@ -41,6 +41,8 @@ class SpeechSpec:
     """trained with windows as long as the clip (True), or always padded to the full window (False)"""
     n_mels: int
     """mel bands"""
+    type: str | None = None
+    """numbers of speech.bin, as convert calls them; manifests of 0.1.0 do not say"""
 
     @property
     def n_audio_ctx(self) -> int:
@@ -58,6 +60,8 @@ class LlmSpec:
     """tokens in the vocabulary"""
     n_ctx: int
     """context, tokens"""
+    type: str | None = None
+    """numbers of llm.gguf, as convert calls them; manifests of 0.1.0 do not say"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,19 @@ class BundleFile:
     """bytes"""
     sha256: str
     """64 lower-case hexadecimal digits"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a part was made from."""
+
+    part: str
+    """checkpoint, of llm.gguf and adapter.onnx, or whisper, of speech.bin"""
+    name: str
+    """an id on the Hub, or the name of a folder"""
+    revision: str | None
+    """the commit on the Hub, where it is known"""
+    licence: str
 
 
 class Table:
@@ -104,6 +121,9 @@ class Table:
         if not isinstance(value, str) or not (value or empty):
             raise self.fail(key, "must be a text")
         return value
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if key in self.values else None
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.values.get(key)
@@ -168,6 +188,7 @@ def speech_spec(table: Table) -> SpeechSpec:
         window_seconds=table.number("window_seconds", 0.1, 600.0),
         trim_window=table.truth("trim_window"),
         n_mels=table.integer("n_mels", 1, 1024),
+        type=table.optional_text("type"),
     )
     if abs(spec.n_audio_ctx - spec.window_seconds * FRAMES_PER_SECOND) > 1e-6:
         raise table.fail("window_seconds", "must be a multiple of 0.02")
@@ -179,6 +200,7 @@ def llm_spec(table: Table) -> LlmSpec:
         n_embd=table.integer("n_embd", 1, 1 << 17),
         n_vocab=table.integer("n_vocab", 1, 1 << 24),
         n_ctx=table.integer("n_ctx", 8, 1 << 24),
+        type=table.optional_text("type"),
     )
 
 
@@ -193,6 +215,14 @@ def sampling_defaults(table: Table) -> SamplingDefaults:
     return SamplingDefaults(
         temperature=table.number("temperature", 0.0, 10.0, SamplingDefaults.temperature),
         max_tokens=table.integer("max_tokens", 1, 1 << 20, SamplingDefaults.max_tokens),
+    )
+
+
+def sources(table: Table) -> tuple[Source, ...]:
+    entries = [(part, table.table(part)) for part in table.values]
+    return tuple(
+        Source(part, entry.text("name"), entry.optional_text("revision"), entry.text("licence"))
+        for part, entry in entries
     )
 
 

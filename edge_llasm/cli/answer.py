@@ -44,6 +44,8 @@ class Engines:
 
     model: str
     devices: Devices
+    missed: bool
+    """whether its conversion missed a bound of its parity"""
 
 
 def print_answer(question: Question, *, as_json: bool, stats: bool) -> None:
@@ -63,6 +65,11 @@ def print_answer(question: Question, *, as_json: bool, stats: bool) -> None:
                 if isinstance(event, Engines):
                     progress.clear()
                     engines = event
+                    if event.missed:
+                        tell(
+                            f"{event.model} differs from its original by more than it may: "
+                            f"edge-llasm models {question.model} shows where"
+                        )
                     if not stats and on_a_terminal():
                         tell(f"{event.model}, {event.devices.summary()}")
                     continue
@@ -103,7 +110,8 @@ def answer(question: Question, progress: Progress, cancel: threading.Event) -> I
     with Assistant.load(
         bundle, device=question.device, verbose=question.verbose, progress=progress.report
     ) as assistant:
-        yield Engines(bundle.name, assistant.devices)
+        missed = bundle.parity is not None and bool(bundle.parity.faults)
+        yield Engines(bundle.name, assistant.devices, missed)
         if question.transcribe:
             yield from assistant.transcribe(recordings, options=options, cancel=cancel)
         else:

@@ -1,8 +1,10 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import soundfile
 
 from edge_llasm.cli import run
+from tests.tiny import PARITY, write_parity
 
 FIELDS = [
     "text",
@@ -233,3 +236,20 @@ def test_chinese_is_printed_where_the_locale_has_no_chinese() -> None:
     assert plain.stdout.isascii()
     as_json = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True)
     assert json.loads(as_json.stdout)["text"]
+
+
+@pytest.mark.parametrize("faults", [("features differ by 0.5, allowed is 0.02",), ()])
+def test_a_model_that_missed_a_bound_says_so_once(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], faults: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "measured"
+    shutil.copytree(home / "models" / "tiny", folder)
+    write_parity(folder, replace(PARITY, faults=faults))
+    question = ["ask", "--text", "hello", "--model", str(folder), "--device", "cpu", "--json"]
+    assert run([*question, "--max-tokens", "2"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.count(
+        f"differs from its original by more than it may: edge-llasm models {folder}"
+    ) == len(faults)
+    assert shown.err.count("\n") == len(faults)
+    assert json.loads(shown.out)["model"] == "tiny"

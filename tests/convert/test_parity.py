@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from convert.bundle import write_bundle
 from convert.checkpoint import load_parts
+from convert.compare import Bounds, Expected, bounds, compare, difference, expect, faults, worst
 from convert.engines import Engines
-from convert.parity import ClipParity, Difference, compare, faults, main
+from convert.errors import ConvertError
+from convert.parity import find_whisper, main
 from convert.reference import Reference
 from convert.whisper import SpeechType
 from edge_llasm.bundle import Bundle
+from edge_llasm.parity import Difference, Parity
 from tests.tiny import write_tiny_checkpoint
 
 pytestmark = pytest.mark.torch
@@ -33,7 +36,7 @@ def babble(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     return np.asarray(samples, np.float32)
 
 
-CLIPS = [(f"{seconds} s", babble(seconds, seed)) for seed, seconds in enumerate(SECONDS)]
+CLIPS = [babble(seconds, seed) for seed, seconds in enumerate(SECONDS)]
 
 
 @pytest.fixture(scope="module")
@@ -62,26 +65,28 @@ def convert(
     return Bundle.load(target)
 
 
-def measure(bundle: Bundle, reference: Reference) -> list[ClipParity]:
+def measure(bundle: Bundle, expected: Expected) -> Parity:
     engines = Engines(bundle)
-    results = list(compare(engines, reference, CLIPS))
+    parity = compare(engines, expected)
     engines.close()
-    return results
+    return parity
 
 
 @pytest.mark.parametrize("trim_window", [True, False])
 def test_f16_parts_give_the_reference_features_and_tokens(
     tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference, trim_window: bool
 ) -> None:
-    results = measure(convert(checkpoint, tmp_path / "tiny", trim_window=trim_window), reference)
-    assert len(results) == len(CLIPS)
-    for result in results:
-        assert not faults(result, exact=True)
-        assert result.features.cosine >= 0.9995
-        assert result.features.max_abs <= 2e-2
-        assert result.embeddings.max_abs <= 2e-2
-        assert result.logits.max_abs <= 0.1
-        assert result.same_tokens == result.n_tokens == 64
+    bundle = convert(checkpoint, tmp_path / "tiny", trim_window=trim_window)
+    parity = measure(bundle, expect(reference, bundle, CLIPS))
+    assert parity.faults == ()
+    assert parity.mel.max_abs <= 1e-3
+    assert parity.features.cosine >= 0.9995
+    assert parity.features.max_abs <= 2e-2
+    assert parity.embeddings.max_abs <= 2e-2
+    assert parity.logits.max_abs <= 0.1
+    assert parity.positions == 64 * len(CLIPS)
+    assert (parity.agreement, parity.first_difference) == (1.0, 0)
+    assert parity.perplexity == pytest.approx(parity.reference_perplexity, rel=1e-2)
 
 
 @pytest.mark.parametrize("template", ["llama2-llasm", "vicuna-llasm"])
@@ -89,57 +94,128 @@ def test_the_released_prompts_are_tokenized_alike(
     tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference, template: str
 ) -> None:
     bundle = convert(checkpoint, tmp_path / "tiny", template=template, system=None)
-    for result in measure(bundle, reference):
-        assert not faults(result, exact=True)
+    assert measure(bundle, expect(reference, bundle, CLIPS[1:3])).faults == ()
 
 
-def test_quantized_parts_stay_near(
+def test_eight_bits_keep_99_of_100_tokens(tmp_path: Path) -> None:
+    checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", n_kv_heads=2, margin=20.0)
+    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0")
+    parity = measure(bundle, expect(Reference(*checkpoint), bundle, CLIPS))
+    assert parity.faults == ()
+    assert parity.agreement >= 0.99
+    assert parity.features.cosine >= 0.99
+
+
+def test_eight_bits_tip_the_tokens_that_all_but_tie(
     tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference
 ) -> None:
-    for result in measure(convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0"), reference):
-        assert not faults(result, exact=False)
-        assert result.features.cosine >= 0.99
+    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0")
+    parity = measure(bundle, expect(reference, bundle, CLIPS))
+    assert 0.95 <= parity.agreement < 1.0
+    assert parity.first_difference > 0
 
 
-def test_clips_are_told_apart(checkpoint: tuple[Path, Path], reference: Reference) -> None:
-    first, second = (reference.features(clip, 45) for _, clip in (CLIPS[1], ("", babble(0.9, seed=7))))
-    assert Difference.of(first, second).max_abs > 0.2
-
-
-def test_a_wrong_adapter_is_a_fault(
+def test_four_bits_are_measured_but_not_judged(
     tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference
+) -> None:
+    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q4_0")
+    parity = measure(bundle, expect(reference, bundle, CLIPS[1:2]))
+    assert parity.faults == ()
+    assert parity.agreement < 1.0
+    assert parity.first_difference > 0
+
+
+def test_clips_are_told_apart(reference: Reference) -> None:
+    first, second = (reference.features(clip, 45) for clip in (CLIPS[1], babble(0.9, seed=7)))
+    assert difference(first, second).max_abs > 0.2
+
+
+def test_a_wrong_adapter_is_a_fault_and_the_bundle_is_marked(
+    tmp_path: Path, checkpoint: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = load_parts(*checkpoint)
     name = "model.mm_projector.weight"
-    write_bundle(replace(parts, llama={**parts.llama, name: -parts.llama[name][:]}), tmp_path / "tiny")
-    for result in measure(Bundle.load(tmp_path / "tiny"), reference):
-        assert "embeddings cosine below 0.9995" in faults(result, exact=True)
+    wrong = {**parts.llama, name: -parts.llama[name][:]}
+    write_bundle(replace(parts, llama=wrong), tmp_path / "tiny")
+    places = ["--reference", str(checkpoint[0]), "--whisper", str(checkpoint[1])]
+    assert main([str(tmp_path / "tiny"), *places, "--tokens", "8"]) == 1
+    table = capsys.readouterr().out.rstrip()
+    bundle = Bundle.load(tmp_path / "tiny")
+    assert bundle.parity is not None
+    assert "greedy tokens agree, 100% are asked" in bundle.parity.faults[0]
+    assert table == "\n".join(bundle.parity.lines())
+    bundle.verify()
 
 
-def test_a_token_that_differs_is_a_fault_only_of_exact_parts() -> None:
-    good = Difference(0.0, 0.0, 1.0)
-    result = ClipParity("a", good, good, good, same_tokens=3, n_tokens=64, lead=0.25)
-    assert faults(result, exact=True) == ["token 4 differs, by 0.25 in the reference's logits"]
-    assert not faults(result, exact=False)
+def test_the_bounds_go_by_the_types(tmp_path: Path, checkpoint: tuple[Path, Path]) -> None:
+    found = []
+    for speech_type, llm_type in (("f16", "f32"), ("f16", "Q8_0"), ("q8_0", "f16"), ("f16", "Q4_0")):
+        name = f"{speech_type}-{llm_type}"
+        engines = Engines(convert(checkpoint, tmp_path / name, speech_type, llm_type))  # type: ignore[arg-type]
+        found.append(bounds(engines))
+        engines.close()
+    exact = Bounds(features_max_abs=2e-2, features_cosine=0.9995)
+    assert found == [
+        replace(exact, agreement=1.0),
+        replace(exact, agreement=0.99),
+        Bounds(agreement=0.99),
+        exact,
+    ]
+
+
+def test_faults_are_named() -> None:
+    least = Bounds(features_max_abs=2e-2, features_cosine=0.9995, agreement=1.0)
+    assert faults(least, Difference(0.02, 0.0, 0.9995), 1.0, same_ids=True) == []
+    assert faults(least, Difference(0.05, 0.0, 0.99), 0.5, same_ids=False) == [
+        "features differ by 0.05, allowed is 0.02",
+        "features cosine 0.9900, at least 0.9995 is asked",
+        "50.0% of the greedy tokens agree, 100% are asked",
+        "the text is tokenized differently",
+    ]
+    assert faults(Bounds(), Difference(9.0, 9.0, 0.0), 0.0, same_ids=True) == []
 
 
 def test_not_a_number_is_a_fault() -> None:
-    bad = Difference(0.0, 0.0, float("nan"))
-    assert len(faults(ClipParity("a", bad, bad, bad, 64, 64), exact=True)) == 3
+    nothing = float("nan")
+    bad = worst([Difference(0.0, 0.0, 1.0), Difference(nothing, nothing, nothing)])
+    assert len(faults(Bounds(2e-2, 0.9995, 1.0), bad, nothing, same_ids=True)) == 3
 
 
-def test_the_command_prints_a_table(
+def test_the_whisper_beside_the_checkpoint_is_found(tmp_path: Path, checkpoint: tuple[Path, Path]) -> None:
+    with pytest.raises(ConvertError, match=r"tiny, is not beside it: add --whisper"):
+        find_whisper(checkpoint[0])
+    (tmp_path / "llasm").mkdir()
+    (tmp_path / "llasm/config.json").write_text('{"mm_audio_tower": "openai/whisper-large-v2"}')
+    (tmp_path / "whisper-large-v2").mkdir()
+    assert find_whisper(tmp_path / "llasm") == tmp_path / "whisper-large-v2"
+
+
+def test_the_command_prints_the_table_and_notes_it(
     tmp_path: Path, checkpoint: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     convert(checkpoint, tmp_path / "tiny")
     (tmp_path / "clips").mkdir()
-    soundfile.write(tmp_path / "clips/question.wav", CLIPS[1][1], RATE)
+    soundfile.write(tmp_path / "clips/question.wav", CLIPS[1], RATE)
     places = ["--reference", str(checkpoint[0]), "--whisper", str(checkpoint[1])]
     arguments = [str(tmp_path / "tiny"), *places, "--tokens", "8", "--clips"]
     assert main([*arguments, str(tmp_path / "clips")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
-    assert lines[3].startswith("question.wav")
-    assert lines[3].endswith("8/8  ok")
+    assert "8 of 8 agree (100.0%); same texts" in lines[5]
+    assert lines[-1].split() == ["bounds", "kept"]
     assert main([*arguments, str(tmp_path)]) == 1
     assert "has no recordings" in capsys.readouterr().err
+
+
+def test_a_context_without_room_for_an_answer_is_one_line(
+    tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference
+) -> None:
+    bundle = convert(checkpoint, tmp_path / "tiny")
+    small = replace(bundle, llm=replace(bundle.llm, n_ctx=70))
+    with pytest.raises(ConvertError, match=r"the prompt alone takes \d+ of 70 tokens"):
+        expect(reference, small, CLIPS[:1])
+
+
+def test_at_least_one_token_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bundle", "--reference", "checkpoint", "--tokens", "0"])
+    assert "must be at least 1" in capsys.readouterr().err

@@ -1,38 +1,53 @@
-"""nano's own checkpoint, converted with half-precision parts, computes what PyTorch computes."""
+"""nano computes what PyTorch computes on its published checkpoint."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from convert.__main__ import main as convert
-from convert.engines import Engines
-from convert.parity import compare, faults, row
-from edge_llasm.audio import load_audio
+from convert.parity import main as compare
 from edge_llasm.bundle import Bundle
+from edge_llasm.parity import Parity
 
 pytestmark = pytest.mark.torch
 
 NANO = Path("models/nano")
-CLIPS = ("000.ogg", "017.ogg", "042.ogg", "101.ogg")
-ANSWER_TOKENS = 12  # every answer is at least about as long; what follows its end is nobody's
+CHECKPOINT = NANO / "checkpoint" / "llasm"
+POSITIONS = 3 * 64  # greedy tokens of the three recordings in nano's demo
 
 
-def test_f16_parts_hear_and_answer_as_pytorch_does(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
     import torch
 
-    from convert.reference import Reference
+    torch.set_num_threads(1)  # its threads and ggml's get into each other's way
 
-    torch.set_num_threads(1)
-    checkpoint, whisper, out = (
-        NANO / "checkpoint" / "llasm",
-        NANO / "checkpoint" / "whisper",
-        tmp_path / "nano",
-    )
-    types = ["--quantize", "f16", "--speech-type", "f16"]
-    assert convert([str(checkpoint), "--whisper", str(whisper), str(out), *types]) == 0
-    engines = Engines(Bundle.load(out))
-    clips = [(name, load_audio(NANO / "heldout" / name)) for name in CLIPS]
-    for result in compare(engines, Reference(checkpoint, whisper), clips, ANSWER_TOKENS):
-        assert not faults(result, exact=True), row(result, exact=True)
-        assert result.features.cosine >= 0.9995
-    engines.close()
+
+def parity(folder: Path) -> Parity:
+    """What stands in the manifest, whose files are still whole."""
+    bundle = Bundle.load(folder)
+    bundle.verify()
+    assert bundle.parity is not None
+    return bundle.parity
+
+
+def test_half_precision_gives_the_same_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = [str(CHECKPOINT), "--whisper", str(CHECKPOINT.with_name("whisper")), str(tmp_path / "nano")]
+    assert convert([*places, "--quantize", "f16", "--speech-type", "f16"]) == 0
+    shown, found = capsys.readouterr().err, parity(tmp_path / "nano")
+    assert found.faults == (), shown
+    assert "\n".join(found.lines()) in shown
+    assert found.features.max_abs <= 2e-2
+    assert found.features.cosine >= 0.9995
+    assert (found.positions, found.agreement, found.first_difference) == (POSITIONS, 1.0, 0)
+
+
+def test_the_bundled_8_bits_keep_99_of_100_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf"):
+        shutil.copy(NANO / name, tmp_path)
+    assert compare([str(tmp_path), "--reference", str(CHECKPOINT)]) == 0  # with the Whisper beside it
+    shown, found = capsys.readouterr().out, parity(tmp_path)
+    assert found.faults == (), shown
+    assert found.agreement >= 0.99
+    assert found.positions == POSITIONS

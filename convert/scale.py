@@ -1,0 +1,145 @@
+"""``python -m convert.scale``: a random checkpoint of the released sizes, converted and asked, with what it took."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.errors import ConvertError
+from convert.llm import LLM_TYPES
+from convert.parity import CLIPS
+from convert.random_checkpoint import DTYPES, N_SHARDS, ROOT, write_checkpoint
+from convert.whisper import SPEECH_TYPES
+from edge_llasm.bundle import Bundle
+from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.units import readable
+
+POLL = 0.1
+"""Seconds between two looks at a child's memory"""
+EXAMPLE = """\
+example:
+  python -m convert.scale /tmp/full                 # 55 GB of disk, 10 GB of memory for a shard
+  python -m convert.scale /tmp/small --scale 0.1 --dtype float16
+"""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a child process took."""
+
+    seconds: float
+    peak: int
+    """bytes resident at most, pages of mapped files included; 0 where the system does not say"""
+    own: int
+    """bytes of them that belong to no file, the most that was seen"""
+    output: str
+
+
+def measure(options: argparse.Namespace) -> Iterator[str]:
+    """Write, convert and ask, yielding lines of the report. Raises ConvertError, BundleError."""
+    out: Path = options.out
+    start = time.monotonic()
+    write_checkpoint(out, options.scale, options.dtype)
+    yield (
+        f"checkpoint   {readable(_size(out / 'llasm'))} in {N_SHARDS} shards of {options.dtype}, "
+        f"whisper {readable(_size(out / 'whisper'))}; written in {time.monotonic() - start:.0f} s"
+    )
+    places = [str(out / "llasm"), str(out / "bundle"), "--whisper", str(out / "whisper"), "--no-parity"]
+    types = ["--quantize", options.quantize, "--speech-type", options.speech_type]
+    usage = run(["convert", *places, *types])
+    own = f"{readable(usage.own)} of it no file's"
+    yield f"conversion   {usage.seconds:.0f} s, peak memory {readable(usage.peak)}, {own}"
+    if options.delete:
+        shutil.rmtree(out / "llasm")
+        shutil.rmtree(out / "whisper")
+    bundle = Bundle.load(out / "bundle")
+    for file in bundle.files:
+        yield f"{file.name:<12} {readable(file.size)}"
+    question = str(sorted(CLIPS.glob("*.ogg"))[0])
+    ask = run(["edge_llasm", "ask", question, "--model", str(bundle.path), "--max-tokens", "16", "--stats"])
+    needed = f"; the manifest says {readable(bundle.memory)}" if bundle.memory else ""
+    yield f"ask          {ask.seconds:.0f} s, peak memory {readable(ask.peak)}{needed}"
+    yield f"answer       {ask.output!r}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the report; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        if (options.out / "bundle").exists():
+            raise ConvertError(f"{options.out / 'bundle'} exists already: remove it or choose another folder")
+        for line in measure(options):
+            print(line, flush=True)
+    except EdgeLlasmError as error:
+        print(f"convert.scale: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("convert.scale: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    result = argparse.ArgumentParser(
+        prog="python -m convert.scale",
+        description="Write a random checkpoint of the released sizes, convert it, ask it, say what that took.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = result.add_argument
+    add("out", type=Path, metavar="OUT", help="a folder for llasm, whisper and bundle")
+    add("--scale", type=float, default=1.0, metavar="X", help="of layers and width (default: 1.0, the 7B)")
+    add("--dtype", choices=tuple(DTYPES), default="float32", help="of the checkpoint (default: float32)")
+    add("--quantize", choices=LLM_TYPES, default="Q4_K_M", help="llm.gguf (default: Q4_K_M)")
+    add("--speech-type", choices=SPEECH_TYPES, default="q8_0", help="speech.bin (default: q8_0)")
+    add("--delete", action="store_true", help="delete the checkpoint once it is converted")
+    return result
+
+
+def run(command: Sequence[str]) -> Usage:
+    """Run a Python module of the project and watch its memory. Raises ConvertError when it fails."""
+    start, peak, own = time.monotonic(), 0, 0
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], stdout=subprocess.PIPE, env=environment, text=True
+    )
+    try:
+        while process.poll() is None:
+            status = _status(process.pid)
+            peak, own = max(peak, status.get("VmHWM", 0)), max(own, status.get("RssAnon", 0))
+            time.sleep(POLL)
+        output = process.stdout.read() if process.stdout is not None else ""
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    if process.returncode:
+        raise ConvertError(f"python -m {' '.join(command)} ended with status {process.returncode}")
+    return Usage(time.monotonic() - start, peak, own, output.strip())
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _status(pid: int) -> dict[str, int]:
+    """Bytes by the names in /proc/PID/status; nothing where there is none."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split() for line in lines)
+    return {words[0][:-1]: 1024 * int(words[1]) for words in pairs if words[-1] == "kB"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
