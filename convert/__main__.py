@@ -2,37 +2,63 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from convert.bundle import require_absent, write_bundle
 from convert.checkpoint import load_parts
+from convert.hub import Place, find_places, require_room
 from convert.llm import LLM_TYPES
 from convert.whisper import SPEECH_TYPES
+from edge_llasm.cli.transfer import transfer
 from edge_llasm.errors import EdgeLlasmError
 
 EXAMPLE = """\
 example:
+  python -m convert LinkSoul/LLaSM-Cllama2 models/llasm-cllama2 --llm-type Q8_0
   python -m convert checkpoints/nano --whisper checkpoints/nano-whisper out/nano \\
       --llm-type Q8_0 --speech-type q8_0
+
+What is fetched goes into the Hub's own cache. A download that was interrupted goes on where it stopped when the
+same command is run again. HF_ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_TOKEN are obeyed.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Convert; returns the exit status. A refusal is one line on standard error."""
     options = parser().parse_args(arguments)
-    overrides = {"version": options.model_version, "licence": options.licence, "template": options.template}
+    given = {
+        "name": options.name,
+        "version": options.model_version,
+        "licence": options.licence,
+        "template": options.template,
+    }
     try:
         require_absent(options.out)
-        parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
+        llasm, whisper = places = find_places(options.source, options.whisper, options.revision)
+        fetch(places)
+        overrides = llasm.manifest | {key: value for key, value in given.items() if value is not None}
+        parts = load_parts(llasm.folder, whisper.folder, overrides=overrides)
         write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.llm_type)
     except EdgeLlasmError as error:
         print(f"convert: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("convert: interrupted, nothing was written", file=sys.stderr)
+        print("convert: interrupted, no bundle was written; what was fetched is kept", file=sys.stderr)
         return 130
     print(options.out)
     return 0
+
+
+def fetch(places: Sequence[Place]) -> None:
+    """Say what is taken from the Hub and under which licence, then fetch what is not here. Raises DownloadError."""
+    for place in places:
+        if place.repo is not None:
+            print(f"convert: {place}", file=sys.stderr)
+    require_room(places)
+    with transfer("fetching", sum(place.size for place in places)) as progress:
+        for place in places:
+            place.fetch(progress)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,9 +70,10 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("checkpoint", type=Path, metavar="CHECKPOINT_DIR", help="config, weights, vocabulary")
+    add("source", metavar="SOURCE", help="the checkpoint: a folder, or OWNER/NAME of the Hub")
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
-    add("--whisper", type=Path, required=True, metavar="WHISPER_DIR", help="Hugging Face's, that it needs")
+    add("--whisper", metavar="SOURCE", help="a folder, or OWNER/NAME (default: config.json's mm_audio_tower)")
+    add("--revision", help="a branch, tag or commit of SOURCE on the Hub (default: its main branch)")
     add("--llm-type", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
     add("--name", help="of the model (default: config.json's, else the folder's)")

@@ -21,11 +21,11 @@ from convert.vocabulary import Vocabulary
 from convert.whisper import WhisperShape
 
 # In order of preference; each with the index that a checkpoint of several files has.
-_WEIGHTS = (
+WEIGHTS = (
     ("model.safetensors", "model.safetensors.index.json"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
 )
-_TABLE = "edge_llasm"  # this project's own table in config.json
+TABLE = "edge_llasm"  # this project's own table in config.json
 # Not of the LLM, yet expected; anything else that is left over is an architecture unknown here.
 _IGNORED = ("rotary_emb.inv_freq", "mm_projector.weight", "mm_projector.bias")
 
@@ -103,10 +103,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _manifest(config: Mapping[str, Any], checkpoint: Path, overrides: Mapping[str, Any]) -> Manifest:
-    table = config.get(_TABLE) or {}
+    table = config.get(TABLE) or {}
     unknown = set(table) - {field.name for field in fields(Manifest)}
     if unknown:
-        raise ConvertError(f"config.json's table {_TABLE} has unknown keys: {', '.join(sorted(unknown))}")
+        raise ConvertError(f"config.json's table {TABLE} has unknown keys: {', '.join(sorted(unknown))}")
     values = {"name": checkpoint.resolve().name.lower(), **table}
     values |= {key: value for key, value in overrides.items() if value is not None}
     if "languages" in values:
@@ -116,7 +116,7 @@ def _manifest(config: Mapping[str, Any], checkpoint: Path, overrides: Mapping[st
 
 def _locate(folder: Path) -> dict[str, Path]:
     """Tensor name -> file that holds it."""
-    for single, index in _WEIGHTS:
+    for single, index in WEIGHTS:
         if (folder / index).exists():
             shards = read_json(folder / index).get("weight_map")
             if not isinstance(shards, dict) or any(Path(str(file)).name != file for file in shards.values()):
@@ -130,7 +130,7 @@ def _locate(folder: Path) -> dict[str, Path]:
         if (folder / single).exists():
             shard = _open(folder / single)
             return dict.fromkeys(shard if isinstance(shard, dict) else shard.keys(), folder / single)
-    names = " or ".join(single for single, _ in _WEIGHTS)
+    names = " or ".join(single for single, _ in WEIGHTS)
     raise ConvertError(f"{folder} has no weights ({names}): is it a checkpoint folder?")
 
 

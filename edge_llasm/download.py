@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from edge_llasm.errors import DownloadError
-from edge_llasm.room import size_text
+from edge_llasm.units import readable
 
 __all__ = ["Progress", "Remote", "fetch", "read", "require_safe"]
 
@@ -99,7 +99,7 @@ def read(url: str, limit: int, headers: Mapping[str, str] | None = None) -> byte
         content = response.read(limit + 1)
         cut = bool(response.length)  # what the server promised and did not send
     if len(content) > limit:
-        raise DownloadError(f"{url} is longer than {size_text(limit)}: is it the right address?")
+        raise DownloadError(f"{url} is longer than {readable(limit)}: is it the right address?")
     if cut:
         raise DownloadError(f"{url} was cut off: run the same command again")
     return content
@@ -158,9 +158,8 @@ class _Growing:
 
 def _fill(growing: _Growing, remote: Remote) -> None:
     """Connect until all is there, or too much. Raises DownloadError, OSError when it cannot be written."""
-    fruitless = 0
+    fruitless, most = 0, growing.size
     while growing.size < remote.size:
-        before = growing.size
         try:
             for block in _blocks(growing, remote):
                 growing.append(block)
@@ -169,11 +168,12 @@ def _fill(growing: _Growing, remote: Remote) -> None:
             if growing.size < remote.size:
                 raise _Lost("the server ended the connection")
         except _Lost as error:
-            fruitless = 0 if growing.size > before else fruitless + 1
+            fruitless = 0 if growing.size > most else fruitless + 1
+            most = max(most, growing.size)
             if fruitless == ATTEMPTS:
                 raise DownloadError(
                     f"{remote.name}: the connection to {urlsplit(remote.url).netloc} was lost at "
-                    f"{size_text(growing.size)} of {size_text(remote.size)} ({error}): run the same command again, "
+                    f"{readable(growing.size)} of {readable(remote.size)} ({error}): run the same command again, "
                     "it goes on from there"
                 ) from error
             sleep(PAUSE * 2**fruitless)
@@ -183,13 +183,8 @@ def _blocks(growing: _Growing, remote: Remote) -> Iterator[bytes]:
     """What one connection brings. Starts the file anew if the server does not go on where it ends."""
     begin = growing.size
     headers = dict(remote.headers) | ({"Range": f"bytes={begin}-"} if begin else {})
-    try:
-        with _translated(remote.url):
-            response = _open(remote.url, headers)
-    except _Lost as error:
-        if isinstance(error.__cause__, HTTPError) and error.__cause__.code == _RANGE_NOT_SATISFIABLE:
-            growing.restart()
-        raise
+    with _translated(remote.url):
+        response = _open(remote.url, headers)
     with response:
         goes_on = response.status == _PARTIAL_CONTENT and (
             response.headers.get("Content-Range", "").startswith(f"bytes {begin}-")
@@ -218,12 +213,16 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except HTTPError as error:
         error.close()
-        if error.code in (*_PASSING, _RANGE_NOT_SATISFIABLE):
+        if error.code in _PASSING:
             raise _Lost(f"{host} answered {error.code}, try again later") from error
         if error.code in (401, 403):
             raise DownloadError(
                 f"{url} is refused ({error.code}): it is not public; for a repository of the Hub accept its terms "
                 "there and set HF_TOKEN"
+            ) from error
+        if error.code == _RANGE_NOT_SATISFIABLE:
+            raise DownloadError(
+                f"{url} is shorter than the file that was published: tell the publisher"
             ) from error
         raise DownloadError(
             f"{url} cannot be had ({error.code} {error.reason}): check the address"

@@ -47,15 +47,18 @@ class Repo:
     licence: str
     """as the card's metadata gives it, UNKNOWN if it does not"""
     files: Mapping[str, RepoFile] = field(repr=False)
-    cached: Path | None = None
-    """the folder in the cache, offline, where nothing else is known"""
+    folder: Path | None = None
+    """in the cache; known offline, where nothing but the folder is"""
+
+    @property
+    def cache(self) -> Path:
+        """The folder of all repositories that were fetched; need not exist."""
+        return Path(_library().constants.HF_HUB_CACHE)
 
     def read(self, name: str, limit: int) -> bytes:
         """A small file of at most `limit` bytes. Raises DownloadError."""
-        if name in self.files and self.files[name].size > limit:
-            raise DownloadError(
-                f"{self.name} has a {name} of more than {limit} bytes: is it the right repository?"
-            )
+        if name not in self.files or self.files[name].size > limit:
+            raise DownloadError(f"{self.name} lacks {name}, or it is too long: is it the right repository?")
         return self.small_file(name).read_bytes()
 
     def small_file(self, name: str) -> Path:
@@ -85,16 +88,19 @@ class Repo:
         """Where the cache keeps a file, fetched or fetched further if it is not there. Raises DownloadError."""
         blob, partial = self._blob(file), self._partial(file)
         if blob is not None and partial is not None and not blob.exists():
-            blob.parent.mkdir(parents=True, exist_ok=True)
+            with _translated(self.name):
+                blob.parent.mkdir(parents=True, exist_ok=True)
             fetch(self.remote(file), partial, progress)
             os.replace(partial, blob)
+        elif progress is not None:
+            progress(file.size)
         return self.small_file(file.name)  # finds the content there, and gives it its name
 
     def _blob(self, file: RepoFile) -> Path | None:
         """Where the cache keeps the content of a file with a checksum."""
         hub = _library()
         folder = hub.file_download.repo_folder_name(repo_id=self.name, repo_type="model")
-        return Path(hub.constants.HF_HUB_CACHE, folder, "blobs", file.sha256) if file.sha256 else None
+        return Path(self.cache, folder, "blobs", file.sha256) if file.sha256 else None
 
     def _partial(self, file: RepoFile) -> Path | None:
         blob = self._blob(file)
@@ -119,11 +125,14 @@ def find_repo(name: str, revision: str | None = None) -> Repo:
             return Repo(name, folder.name, _cached_licence(folder), {}, folder)
         commit = api.resolve_revision(name, revision=revision).resolved  # remembered for a later run offline
         info = api.model_info(name, revision=commit, files_metadata=True)
-    files = {
-        file.rfilename: RepoFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else None)
-        for file in info.siblings or ()
-    }
+    files = {file.rfilename: _file(file) for file in info.siblings or ()}
     return Repo(info.id, info.sha, _licence(info.card_data), files)
+
+
+def _file(sibling: Any) -> RepoFile:
+    digest = sibling.lfs.sha256 if sibling.lfs else ""
+    plain = re.fullmatch(r"[0-9a-f]{64}", digest)  # it becomes a file's name
+    return RepoFile(sibling.rfilename, sibling.size or 0, digest if plain else None)
 
 
 def _licence(card: Any) -> str:

@@ -1,4 +1,4 @@
-"""How much room there is on the disk and in memory, and sizes as people read them."""
+"""How much room there is on the disk and in memory."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ import shutil
 from pathlib import Path
 
 from edge_llasm.errors import DownloadError
+from edge_llasm.units import readable
 
-__all__ = ["physical_memory", "require_disk", "size_text"]
-
-_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
-
-
-def size_text(size: int) -> str:
-    """Bytes -> "6.1 GB"; decimal units, as disks are sold."""
-    for unit, name in _UNITS:
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} bytes"
+__all__ = ["physical_memory", "require_disk"]
 
 
 def require_disk(folder: Path, needed: int, what: str) -> None:
@@ -29,7 +20,7 @@ def require_disk(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(place).free
     if needed > free:
         raise DownloadError(
-            f"{what} needs {size_text(needed)}, there are {size_text(free)} free in {place}: make room first"
+            f"{what} needs {readable(needed)}, there are {readable(free)} free in {place}: make room first"
         )
 
 

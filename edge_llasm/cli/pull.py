@@ -26,19 +26,20 @@ def pull(source: str) -> None:
     """
     from edge_llasm.cli.transfer import transfer
     from edge_llasm.pull import find_published, install
-    from edge_llasm.room import physical_memory, size_text
+    from edge_llasm.room import physical_memory
+    from edge_llasm.units import readable
 
     published = find_published(source)
     bundle = published.bundle
     tell(
         f"{bundle.name} {bundle.version} from {published.origin.name}: licence {bundle.licence}, languages "
-        f"{', '.join(bundle.languages)}, {size_text(bundle.size)}"
+        f"{', '.join(bundle.languages)}, {readable(bundle.size)}"
     )
     memory = physical_memory()
     if memory is not None and bundle.size > memory:
         tell(
-            f"{bundle.name} needs more than {size_text(bundle.size)} of memory, this machine has "
-            f"{size_text(memory)}: it will be slow here, if it runs at all"
+            f"{bundle.name} needs more than {readable(bundle.size)} of memory, this machine has "
+            f"{readable(memory)}: it will be slow here, if it runs at all"
         )
     try:
         with transfer(bundle.name, bundle.size) as progress:
