@@ -20,6 +20,11 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+try:
+    import fcntl
+except ImportError:  # not POSIX
+    fcntl = None  # type: ignore[assignment]
+
 from edge_llasm.errors import DownloadError
 from edge_llasm.units import readable
 
@@ -130,6 +135,7 @@ class _Growing:
 
     def __enter__(self) -> _Growing:
         try:
+            _lock(self._file)
             while block := self._file.read(BLOCK):
                 self._count(block)
         except BaseException:
@@ -154,6 +160,18 @@ class _Growing:
         self.digest.update(block)
         self.size += len(block)
         self._report(len(block))
+
+
+def _lock(file: BinaryIO) -> None:
+    """Raise DownloadError if another process has the file; until it is closed, no other gets it."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DownloadError(f"{file.name} is being fetched by another process: wait for that") from error
+    except OSError:
+        return  # a file system without locks; a file that two have written is found by its checksum
 
 
 def _fill(growing: _Growing, remote: Remote) -> None:

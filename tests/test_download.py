@@ -143,6 +143,12 @@ def test_a_full_disk_keeps_what_arrived(remote: Remote, path: Path, monkeypatch:
     assert path.read_bytes() == CONTENT
 
 
+def test_two_do_not_write_one_file(web: Web, remote: Remote, path: Path) -> None:
+    with download._Growing(path, lambda n: None), pytest.raises(DownloadError, match="by another process"):
+        fetch(remote, path)
+    fetch(remote, path)
+
+
 def test_proof_of_identity_is_shown_to_the_first_server_only(web: Web, remote: Remote, path: Path) -> None:
     web.redirects["/gate"] = f"{web.url}/door"
     web.redirects["/door"] = f"http://localhost:{web.port}{PATH}"
