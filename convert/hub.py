@@ -88,17 +88,24 @@ def find_places(
     DownloadError.
     """
     llasm = _find(checkpoint, revision, _VOCABULARY)
-    if whisper is None:
-        whisper = llasm.config.get("mm_audio_tower")
-        if not isinstance(whisper, str) or not whisper:
-            raise ConvertError(
-                f"{llasm.name}'s {CONFIG} names no Whisper (mm_audio_tower): give one with --whisper"
-            )
-        if not Path(whisper).is_dir() and not is_repo_id(whisper):
-            raise ConvertError(
-                f"{llasm.name} was trained with the Whisper {whisper}, which is not here: give it with --whisper"
-            )
-    return llasm, _find(whisper, None, ())
+    return llasm, _find(whisper or _tower(llasm), None, ())
+
+
+def _tower(llasm: Place) -> str:
+    """The Whisper that the checkpoint names: a folder, also one beside a checkpoint's, or OWNER/NAME."""
+    tower = llasm.config.get("mm_audio_tower")
+    if not isinstance(tower, str) or not tower:
+        raise ConvertError(
+            f"{llasm.name}'s {CONFIG} names no Whisper (mm_audio_tower): give one with --whisper"
+        )
+    beside = llasm.folder.resolve().parent / tower
+    if llasm.repo is None and not Path(tower).is_dir() and beside.is_dir():
+        return str(beside)
+    if not Path(tower).is_dir() and not is_repo_id(tower):
+        raise ConvertError(
+            f"{llasm.name} was trained with the Whisper {tower}, which is not here: give it with --whisper"
+        )
+    return tower
 
 
 def require_room(places: Sequence[Place]) -> None:

@@ -126,7 +126,7 @@ def find_repo(name: str, revision: str | None = None) -> Repo:
         commit = api.resolve_revision(name, revision=revision).resolved  # remembered for a later run offline
         info = api.model_info(name, revision=commit, files_metadata=True)
     files = {file.rfilename: _file(file) for file in info.siblings or ()}
-    return Repo(info.id, info.sha, _licence(info.card_data), files)
+    return Repo(name, info.sha, _licence(info.card_data), files)
 
 
 def _file(sibling: Any) -> RepoFile:

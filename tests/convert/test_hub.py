@@ -199,6 +199,15 @@ def test_a_repository_without_weights_is_told(
         find_places("owner/bare")
 
 
+def test_the_tower_may_be_a_folder_beside_the_checkpoint(
+    checkpoint: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint[0], tmp_path / "llasm"))
+    shutil.copytree(checkpoint[1], tmp_path / "whisper")
+    change_config(folder, mm_audio_tower="whisper")
+    assert find_places(str(folder))[1].folder == tmp_path / "whisper"
+
+
 @pytest.mark.parametrize(("tower", "what"), [(None, "names no Whisper"), ("tiny", "which is not here")])
 def test_without_a_usable_tower_one_must_be_given(
     checkpoint: tuple[Path, Path], tmp_path: Path, tower: str | None, what: str
@@ -214,34 +223,35 @@ def test_offline_what_was_fetched_is_converted_and_nothing_is_asked(published: W
     for place in find_places(LLASM):
         place.fetch()
     published.requests.clear()
-    done = in_a_process(published, tmp_path, LLASM)
+    environment = os.environ | {
+        "HF_ENDPOINT": published.url,
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    command = [sys.executable, "-m", "convert", LLASM, str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert published.requests == []
     assert f"{LLASM} at {COMMIT[:12]}: licence openrail, is here" in done.stderr
     assert Bundle.load(tmp_path / "out").licence == "openrail"
 
 
-def test_offline_without_a_download_is_one_line(hub: Web, tmp_path: Path) -> None:
-    done = in_a_process(hub, tmp_path, LLASM)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith(f"convert: {LLASM} is not on this machine, and HF_HUB_OFFLINE forbids")
+def test_offline_without_a_download_is_one_line(
+    hub: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert main([LLASM, str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"convert: {LLASM} is not on this machine, and HF_HUB_OFFLINE forbids")
+    assert told.count("\n") == 1
     assert hub.requests == []
-
-
-def in_a_process(web: Web, tmp_path: Path, source: str) -> subprocess.CompletedProcess[str]:
-    """`HF_HUB_OFFLINE=1 python -m convert SOURCE out`, with the environment that huggingface_hub reads."""
-    environment = os.environ | {
-        "HF_ENDPOINT": web.url,
-        "HF_HUB_CACHE": str(tmp_path / "hub"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    command = [sys.executable, "-m", "convert", source, str(tmp_path / "out")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_an_endpoint_from_the_environment_is_asked(published: Web, tmp_path: Path) -> None:
     environment = os.environ | {"HF_ENDPOINT": published.url, "HF_HUB_CACHE": str(tmp_path / "hub")}
-    code = f"from convert.hub import find_places; print(find_places({LLASM!r})[0].commit)"
+    code = f"from edge_llasm.hub import find_repo; print(find_repo({LLASM!r}).commit)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
