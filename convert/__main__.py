@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from convert.bundle import require_absent, write_bundle
 from convert.checkpoint import load_parts
-from convert.hub import Place, find_places, require_room
+from convert.hub import find_places, require_room
 from convert.llm import LLM_TYPES
 from convert.whisper import SPEECH_TYPES
 from edge_llasm.cli.transfer import transfer
@@ -27,18 +26,15 @@ same command is run again. HF_ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_TOKE
 def main(arguments: list[str] | None = None) -> int:
     """Convert; returns the exit status. A refusal is one line on standard error."""
     options = parser().parse_args(arguments)
-    given = {
-        "name": options.name,
-        "version": options.model_version,
-        "licence": options.licence,
-        "template": options.template,
-    }
     try:
         require_absent(options.out)
-        llasm, whisper = places = find_places(options.source, options.whisper, options.revision)
-        fetch(places)
-        overrides = llasm.manifest | {key: value for key, value in given.items() if value is not None}
-        parts = load_parts(llasm.folder, whisper.folder, overrides=overrides)
+        take(options)
+        overrides = {
+            "version": options.model_version,
+            "licence": options.licence,
+            "template": options.template,
+        }
+        parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
         write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.llm_type)
     except EdgeLlasmError as error:
         print(f"convert: {error}", file=sys.stderr)
@@ -50,8 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def fetch(places: Sequence[Place]) -> None:
-    """Say what is taken from the Hub and under which licence, then fetch what is not here. Raises DownloadError."""
+def take(options: argparse.Namespace) -> None:
+    """Put folders in the place of SOURCE and --whisper, fetched where they are not here.
+
+    Says what is taken from the Hub, and under which licence, before anything large is fetched. Raises ConvertError,
+    DownloadError.
+    """
+    places = find_places(options.checkpoint, options.whisper, options.revision)
     for place in places:
         if place.repo is not None:
             print(f"convert: {place}", file=sys.stderr)
@@ -59,6 +60,9 @@ def fetch(places: Sequence[Place]) -> None:
     with transfer("fetching", sum(place.size for place in places)) as progress:
         for place in places:
             place.fetch(progress)
+    options.checkpoint, options.whisper = (place.folder for place in places)
+    options.name = options.name or places[0].manifest.get("name")
+    options.licence = options.licence or places[0].manifest.get("licence")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("source", metavar="SOURCE", help="the checkpoint: a folder, or OWNER/NAME of the Hub")
+    add("checkpoint", metavar="SOURCE", help="the checkpoint: a folder, or OWNER/NAME of the Hub")
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
     add("--whisper", metavar="SOURCE", help="a folder, or OWNER/NAME (default: config.json's mm_audio_tower)")
     add("--revision", help="a branch, tag or commit of SOURCE on the Hub (default: its main branch)")
