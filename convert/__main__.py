@@ -14,9 +14,9 @@ from edge_llasm.errors import EdgeLlasmError
 
 EXAMPLE = """\
 example:
-  python -m convert LinkSoul/LLaSM-Cllama2 models/llasm-cllama2 --llm-type Q8_0
+  python -m convert LinkSoul/LLaSM-Cllama2 models/llasm-cllama2 --quantize Q8_0
   python -m convert checkpoints/nano --whisper checkpoints/nano-whisper out/nano \\
-      --llm-type Q8_0 --speech-type q8_0
+      --quantize Q8_0 --speech-type q8_0
 
 What is fetched goes into the Hub's own cache. A download that was interrupted goes on where it stopped when the
 same command is run again. HF_ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_TOKEN are obeyed.
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             "template": options.template,
         }
         parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
-        write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.llm_type)
+        write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize)
     except EdgeLlasmError as error:
         print(f"convert: {error}", file=sys.stderr)
         return 1
@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
     add("--whisper", metavar="SOURCE", help="a folder, or OWNER/NAME (default: config.json's mm_audio_tower)")
     add("--revision", help="a branch, tag or commit of SOURCE on the Hub (default: its main branch)")
-    add("--llm-type", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
+    add("--quantize", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
     add("--name", help="of the model (default: config.json's, else the folder's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")

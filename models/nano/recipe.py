@@ -18,7 +18,7 @@ import torch
 from convert.__main__ import main as convert
 from models.nano import checkpoint, evaluate, parallel, states, synthesize, train_llm, train_speech
 
-TYPES = ("--llm-type", "Q8_0", "--speech-type", "q8_0")
+TYPES = ("--quantize", "Q8_0", "--speech-type", "q8_0")
 BUNDLE_FILES = ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf")
 
 

@@ -34,7 +34,7 @@ def test_an_existing_target_is_refused_before_anything_is_read(
 @pytest.mark.torch
 def test_a_checkpoint_becomes_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     llasm, whisper = write_tiny_checkpoint(tmp_path)
-    options = ["--llm-type", "Q8_0", "--speech-type", "q8_0", "--name", "small", "--model-version", "2.0"]
+    options = ["--quantize", "Q8_0", "--speech-type", "q8_0", "--name", "small", "--model-version", "2.0"]
     assert main([str(llasm), "--whisper", str(whisper), str(tmp_path / "out"), *options]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out")
     bundle = Bundle.load(tmp_path / "out")

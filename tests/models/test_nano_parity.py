@@ -28,7 +28,7 @@ def test_f16_parts_hear_and_answer_as_pytorch_does(tmp_path: Path) -> None:
         NANO / "checkpoint" / "whisper",
         tmp_path / "nano",
     )
-    types = ["--llm-type", "f16", "--speech-type", "f16"]
+    types = ["--quantize", "f16", "--speech-type", "f16"]
     assert convert([str(checkpoint), "--whisper", str(whisper), str(out), *types]) == 0
     engines = Engines(Bundle.load(out))
     clips = [(name, load_audio(NANO / "heldout" / name)) for name in CLIPS]
