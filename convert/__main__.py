@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     add("--revision", help="a branch, tag or commit of SOURCE on the Hub (default: its main branch)")
     add("--quantize", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
-    add("--name", help="of the model (default: config.json's, else the folder's)")
+    add("--name", help="of the model (default: config.json's, else the folder's or the repository's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")
     add("--licence", help="of the weights, for the manifest")
     add("--template", help="the prompt's form, a name in edge_llasm.prompt.TEMPLATES")

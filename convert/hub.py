@@ -18,12 +18,10 @@ CONFIG = "config.json"
 _CARD = "README.md"  # its metadata holds the licence, which a later run offline wants to know too
 _VOCABULARY = (
     "added_tokens.json",
-    "merges.txt",
     "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
-    "vocab.json",
 )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
+from edge_llasm.bundle import Bundle
 from edge_llasm.download import Remote, read, require_safe
-from edge_llasm.errors import DownloadError, UnknownModel
+from edge_llasm.errors import BundleError, DownloadError, UnknownModel
 from edge_llasm.manifest import BundleFile
 
 __all__ = ["KNOWN", "HttpFolder", "Origin", "find_origin"]
@@ -54,7 +55,7 @@ class HttpFolder:
 
 
 def find_origin(source: str) -> Origin:
-    """NAME, OWNER/REPO or an address -> the folder. Raises UnknownModel, DownloadError."""
+    """NAME, OWNER/REPO or an address -> the folder. Raises UnknownModel, BundleError, DownloadError."""
     source = KNOWN.get(source, source)
     if "://" in source:
         require_safe(source)
@@ -68,5 +69,8 @@ def find_origin(source: str) -> Origin:
         if not is_repo_id(source):
             raise DownloadError(f"{source} is not a repository of the Hub: {_FORMS}")
         return find_repo(source)
+    for bundle in Bundle.available():
+        if bundle.name == source:
+            raise BundleError(f"{source} is here already, in {bundle.path}: there is nothing to fetch")
     known = ", ".join(sorted(KNOWN)) or "none is published yet"
     raise UnknownModel(f"no published model is called {source!r} (known: {known}); {_FORMS}")

@@ -191,6 +191,11 @@ def test_an_unknown_name_lists_the_known_ones_and_the_other_forms(monkeypatch: p
         find_published("nemo")
 
 
+def test_the_bundled_model_needs_no_fetching() -> None:
+    with pytest.raises(BundleError, match="nano is here already, in .*: there is nothing to fetch"):
+        find_published("nano")
+
+
 def test_a_known_name_stands_for_its_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "KNOWN", {"tiny": url})
     assert find_published("tiny").origin.name == url
