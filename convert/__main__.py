@@ -10,6 +10,7 @@ from convert.bundle import Parts, write_bundle
 from convert.checkpoint import load_parts
 from convert.errors import ConvertError
 from convert.footprint import available
+from convert.hub import find_places, require_room
 from convert.job import Job
 from convert.llm import LLM_TYPES
 from convert.sizes import float32_bytes
@@ -17,15 +18,18 @@ from convert.whisper import SPEECH_TYPES
 from convert.workplace import require_absent
 from edge_llasm.cli.background import in_background
 from edge_llasm.cli.leave import leave
+from edge_llasm.cli.transfer import transfer
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.units import readable
 
 EXAMPLE = """\
 example:
+  python -m convert LinkSoul/LLaSM-Cllama2 models/llasm-cllama2 --quantize Q8_0
   python -m convert checkpoints/nano --whisper checkpoints/nano-whisper out/nano \\
       --quantize Q8_0 --speech-type q8_0
 
-An interrupted conversion goes on where it was when the same command is given again.
+A download or a conversion that was interrupted goes on where it was when the same command is given again. What is
+fetched goes into the Hub's own cache. HF_ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_TOKEN are obeyed.
 """
 
 
@@ -35,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     job = Job()
     try:
         require_absent(options.out)
+        take(options)
         # On a thread: Ctrl-C would not be heard inside llama.cpp's quantizer.
         for line in in_background(lambda cancel: _work(options, job, cancel), job.show):
             job.clear()
@@ -50,10 +55,29 @@ def main(arguments: list[str] | None = None) -> int:
         elif job.place is not None and job.place.abandon():
             tell("convert: interrupted, the same command goes on from the parts that are finished")
         else:
-            tell("convert: interrupted, nothing was written")
+            tell("convert: interrupted, no bundle was written; what was fetched is kept")
         return 130
     print(options.out)
     return 0
+
+
+def take(options: argparse.Namespace) -> None:
+    """Put folders in the place of SOURCE and --whisper, fetched where they are not here.
+
+    Says what is taken from the Hub, and under which licence, before anything large is fetched. Raises ConvertError,
+    DownloadError.
+    """
+    places = find_places(options.checkpoint, options.whisper, options.revision)
+    for place in places:
+        if place.repo is not None:
+            tell(f"convert: {place}")
+    require_room(places)
+    with transfer("fetching", sum(place.size for place in places)) as progress:
+        for place in places:
+            place.fetch(progress)
+    options.checkpoint, options.whisper = (place.folder for place in places)
+    options.name = options.name or places[0].manifest.get("name")
+    options.licence = options.licence or places[0].manifest.get("licence")
 
 
 def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Iterator[str]:
@@ -105,12 +129,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("checkpoint", type=Path, metavar="CHECKPOINT_DIR", help="config, weights, vocabulary")
+    add("checkpoint", metavar="SOURCE", help="the checkpoint: a folder, or OWNER/NAME of the Hub")
     add("out", type=Path, metavar="OUT_DIR", help="the new bundle; must not exist")
-    add("--whisper", type=Path, required=True, metavar="WHISPER_DIR", help="Hugging Face's, that it needs")
+    add("--whisper", metavar="SOURCE", help="a folder, or OWNER/NAME (default: config.json's mm_audio_tower)")
+    add("--revision", help="a branch, tag or commit of SOURCE on the Hub (default: its main branch)")
     add("--quantize", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
-    add("--name", help="of the model (default: config.json's, else the folder's)")
+    add("--name", help="of the model (default: config.json's, else the folder's or the repository's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")
     add("--licence", help="of the weights, for the manifest (default: the checkpoint's)")
     add("--template", help="the prompt's form, a name in edge_llasm.prompt.TEMPLATES")

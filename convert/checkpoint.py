@@ -25,11 +25,11 @@ from convert.tokenizer import load_vocabulary
 from convert.whisper import WhisperShape
 
 # In order of preference; each with the index that a checkpoint of several files has.
-_WEIGHTS = (
+WEIGHTS = (
     ("model.safetensors", "model.safetensors.index.json"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
 )
-_TABLE = "edge_llasm"  # this project's own table in config.json
+TABLE = "edge_llasm"  # this project's own table in config.json
 # Not of the LLM, yet expected; anything else that is left over is an architecture unknown here.
 _ADAPTER = "mm_projector.weight"
 _IGNORED = ("rotary_emb.inv_freq", _ADAPTER, "mm_projector.bias")
@@ -123,10 +123,10 @@ def load_parts(
 
 
 def _manifest(config: Mapping[str, Any], checkpoint: Path, overrides: Mapping[str, Any]) -> Manifest:
-    table = config.get(_TABLE) or {}
+    table = config.get(TABLE) or {}
     unknown = set(table) - {field.name for field in fields(Manifest)}
     if unknown:
-        raise ConvertError(f"config.json's table {_TABLE} has unknown keys: {', '.join(sorted(unknown))}")
+        raise ConvertError(f"config.json's table {TABLE} has unknown keys: {', '.join(sorted(unknown))}")
     values = {"name": checkpoint.resolve().name.lower(), **table}
     values |= {key: value for key, value in overrides.items() if value is not None}
     if "languages" in values:
@@ -136,7 +136,7 @@ def _manifest(config: Mapping[str, Any], checkpoint: Path, overrides: Mapping[st
 
 def _locate(folder: Path) -> dict[str, Path]:
     """Tensor name -> file that holds it."""
-    for single, index in _WEIGHTS:
+    for single, index in WEIGHTS:
         if (folder / index).exists():
             shards = read_json(folder / index).get("weight_map")
             if not isinstance(shards, dict) or any(Path(str(file)).name != file for file in shards.values()):
@@ -149,7 +149,7 @@ def _locate(folder: Path) -> dict[str, Path]:
             return {name: folder / file for name, file in shards.items()}
         if (folder / single).exists():
             return dict.fromkeys(_open(folder / single).keys(), folder / single)
-    names = " or ".join(single for single, _ in _WEIGHTS)
+    names = " or ".join(single for single, _ in WEIGHTS)
     raise ConvertError(f"{folder} has no weights ({names}): is it a checkpoint folder?")
 
 

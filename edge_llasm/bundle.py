@@ -232,6 +232,8 @@ def _folders() -> Iterator[tuple[str, Path]]:
         if not place.is_dir():
             continue
         for folder in sorted(place.iterdir()):
+            if folder.name.startswith("."):
+                continue  # a model that is not there completely
             for candidate in (folder, folder / "bundle"):
                 if (candidate / MANIFEST).is_file():
                     yield folder.name, candidate

@@ -24,6 +24,7 @@ REQUIRED = (
     "pywhispercpp==1.5.1",
     "soundfile>=0.13",
     "soxr>=0.5",
+    "tqdm>=4.66",
 )
 """Without one of these no question is answered; the same as in pyproject.toml"""
 
@@ -78,6 +79,7 @@ def examine(model: str = "nano") -> Iterator[Finding]:
     yield from _devices()
     yield from _media()
     yield from _microphone()
+    yield from _hub()
     yield from _model(model)
 
 
@@ -119,6 +121,12 @@ def _microphone() -> Iterator[Finding]:
         yield Finding(
             "microphone", False, f"sounddevice is {detail}", f"pip install 'edge-llasm[mic]'{also}", False
         )
+
+
+def _hub() -> Iterator[Finding]:
+    ((_, ok, detail),) = _probe(["package:huggingface-hub"])
+    fix = "" if ok else "pip install 'edge-llasm[hub]'"
+    yield Finding("models of the Hub", ok, f"huggingface_hub {detail}" if ok else detail, fix, False)
 
 
 def _model(name: str) -> Iterator[Finding]:

@@ -5,6 +5,7 @@
      |   `- NoSpeech          nothing was said (exit status 3)
      |- BundleError           a model folder that is missing, incomplete, altered, or whose parts do not fit
      |   `- UnknownModel      a name that no bundle has; the message lists the known ones
+     |- DownloadError         a model that cannot be fetched: refused, cut off, altered, or without room for it
      |- EngineError           a native library that is missing, of an unsupported version, or failing
      |   `- DeviceError       a device that no installed build supports
      |- PromptTooLong         the newest question does not fit the context
@@ -19,6 +20,7 @@ __all__ = [
     "BundleError",
     "Busy",
     "DeviceError",
+    "DownloadError",
     "EdgeLlasmError",
     "EngineError",
     "NoSpeech",
@@ -45,6 +47,10 @@ class BundleError(EdgeLlasmError):
 
 class UnknownModel(BundleError):
     """No bundle has this name, and no folder of this name exists."""
+
+
+class DownloadError(EdgeLlasmError):
+    """A model cannot be fetched: refused, unreachable, cut off, not the published file, or no room for it."""
 
 
 class EngineError(EdgeLlasmError):

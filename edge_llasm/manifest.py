@@ -232,8 +232,8 @@ def bundle_files(table: Table, required: tuple[str, ...]) -> tuple[BundleFile, .
             raise table.fail(f'"{name}"', "is missing")
     files = []
     for name in table.values:
-        # A manifest may not point outside its own folder.
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        # A manifest may not point outside its own folder, nor at itself.
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name.lower() == MANIFEST:
             raise table.fail(f'"{name}"', "must be a plain file name")
         entry = table.table(name)
         digest = entry.text("sha256")

@@ -17,6 +17,7 @@ __all__ = ["PACKAGES", "run"]
 PACKAGES = MappingProxyType(
     {
         "click": "click",
+        "huggingface-hub": "huggingface_hub",
         "llama-cpp-python": "llama_cpp",
         "numpy": "numpy",
         "onnxruntime": "onnxruntime",
@@ -25,6 +26,7 @@ PACKAGES = MappingProxyType(
         "pywhispercpp": "_pywhispercpp",
         "soundfile": "soundfile",
         "soxr": "soxr",
+        "tqdm": "tqdm",
         "av": "av",
         "sounddevice": "sounddevice",
     }

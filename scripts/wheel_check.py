@@ -23,7 +23,7 @@ IMPORT = """
 import importlib.util, sys
 import edge_llasm
 assert "site-packages" in edge_llasm.__file__, edge_llasm.__file__
-for name in ("torch", "transformers", "sounddevice", "convert", "models"):
+for name in ("torch", "transformers", "huggingface_hub", "sounddevice", "convert", "models"):
     assert importlib.util.find_spec(name) is None, name
 """
 # Where no network namespace can be had: every connection is refused inside Python.

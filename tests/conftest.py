@@ -7,6 +7,7 @@ import pytest
 
 from edge_llasm import Assistant
 from tests.tiny import write_tiny_bundle
+from tests.web import Web, serving
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,26 @@ def assistant(loaded: Assistant) -> Assistant:
     """The same, with an empty history."""
     loaded.reset()
     return loaded
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """A web server on this machine, reached without a proxy."""
+    monkeypatch.setenv("no_proxy", "*")
+    with serving() as web:
+        yield web
+
+
+@pytest.fixture
+def hub(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Web:
+    """The same as a Hub, with an empty cache; tests.web.publish puts repositories there."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", web.url)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", web.url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    return web

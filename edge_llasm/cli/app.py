@@ -6,6 +6,8 @@ from edge_llasm import __version__
 from edge_llasm.cli.ask import ask, transcribe
 from edge_llasm.cli.doctor import doctor
 from edge_llasm.cli.models import models
+from edge_llasm.cli.pull import pull
+from edge_llasm.cli.rm import rm
 
 __all__ = ["app"]
 
@@ -30,5 +32,5 @@ def app() -> None:
     """
 
 
-for command in (ask, transcribe, models, doctor):
+for command in (ask, transcribe, models, pull, rm, doctor):
     app.add_command(command)

@@ -1,0 +1,32 @@
+"""How much room there is on the disk and in memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from edge_llasm.errors import DownloadError
+from edge_llasm.units import readable
+
+__all__ = ["physical_memory", "require_disk"]
+
+
+def require_disk(folder: Path, needed: int, what: str) -> None:
+    """Raise DownloadError unless ``needed`` bytes fit on the disk of ``folder``, which need not exist yet."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise DownloadError(
+            f"{what} needs {readable(needed)}, there are {readable(free)} free in {place}: make room first"
+        )
+
+
+def physical_memory() -> int | None:
+    """Bytes of memory that this machine has; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
