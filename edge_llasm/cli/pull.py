@@ -36,10 +36,11 @@ def pull(source: str) -> None:
         f"{', '.join(bundle.languages)}, {readable(bundle.size)}"
     )
     memory = physical_memory()
-    if memory is not None and bundle.size > memory:
+    needed = bundle.memory or bundle.size
+    if memory is not None and needed > memory:
         tell(
-            f"{bundle.name} needs more than {readable(bundle.size)} of memory, this machine has "
-            f"{readable(memory)}: it will be slow here, if it runs at all"
+            f"{bundle.name} needs {readable(needed)} of memory, this machine has {readable(memory)}: "
+            "it will be slow here, if it runs at all"
         )
     try:
         with transfer(bundle.name, bundle.size) as progress:

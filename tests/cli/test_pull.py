@@ -11,7 +11,7 @@ import pytest
 from edge_llasm import room
 from edge_llasm.bundle import Bundle
 from edge_llasm.cli import run
-from edge_llasm.cli.models import megabytes
+from edge_llasm.units import readable
 from tests.web import Web
 
 
@@ -32,7 +32,7 @@ def test_licence_and_size_are_told_then_the_folder_is_printed(
     shown = capsys.readouterr()
     assert shown.out == f"{home / 'models' / 'tiny'}\n"
     first, *_, last = shown.err.splitlines()
-    size = megabytes(Bundle.find("tiny").size)
+    size = readable(Bundle.find("tiny").size)
     assert first == f"edge-llasm: tiny 0.1.0 from {url}: licence MIT, languages en, zh, {size}"
     assert last == "edge-llasm: try it: edge-llasm ask question.wav --model tiny"
 

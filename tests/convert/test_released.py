@@ -6,8 +6,8 @@ import pytest
 
 from convert.bundle import write_bundle
 from convert.checkpoint import load_parts
+from convert.compare import compare, expect
 from convert.engines import Engines
-from convert.parity import compare, faults, row
 from convert.reference import Reference
 from edge_llasm.bundle import Bundle
 from tests.convert.test_parity import CLIPS
@@ -39,6 +39,6 @@ def test_a_released_layout_answers_as_pytorch_does(tmp_path: Path, name: str, sa
     assert (tokens.bos, tokens.eos) == ((2, 2) if layout == CLLAMA2 else (1, 2))
     assert [note.split(":")[0] for note in parts.notes] == (["bos is '</s>'"] if layout == CLLAMA2 else [])
     engines = Engines(bundle)
-    for result in compare(engines, Reference(*folders), CLIPS[1:2], 16):
-        assert not faults(result, exact=True), row(result, exact=True)
+    parity = compare(engines, expect(Reference(*folders), bundle, CLIPS[1:2], 16))
+    assert parity.faults == (), parity.lines()
     engines.close()

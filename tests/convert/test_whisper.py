@@ -7,8 +7,8 @@ import pytest
 
 from convert.bundle import write_bundle
 from convert.checkpoint import load_parts
+from convert.compare import difference
 from convert.errors import ConvertError
-from convert.parity import Difference
 from convert.whisper import (
     MAGIC,
     SPEECH_TYPES,
@@ -117,7 +117,7 @@ def test_128_mel_bands_are_heard_as_pytorch_hears_them(tmp_path: Path) -> None:
         assert bundle.speech.n_mels == 128
         engine = WhisperCpp.open(bundle.speech_file, bundle.speech, device="cpu", n_threads=1)
         theirs = reference.features(samples, window(len(samples), bundle.speech))
-        assert Difference.of(engine.encode(samples), theirs).cosine >= least, speech_type
+        assert difference(engine.encode(samples), theirs).cosine >= least, speech_type
         engine.close()
 
 
