@@ -18,7 +18,7 @@ from models.nano.optimizer import Optimizer
 from models.nano.samples import IGNORED, Sample
 from models.nano.stage import Stage
 
-RATES = {"text": 1.5e-3, "stage1": 1e-3, "stage2": 1e-3}  # peak learning rates
+RATES = {"text": 1.5e-3, "stage1": 1e-3, "stage2": 4e-4}  # peak learning rates
 VERSION = "0.2.0"  # of the model
 
 
