@@ -12,7 +12,7 @@ from edge_llasm.errors import NoSpeech
 from models.nano import evaluate
 from models.nano.world.spoken import tokens
 
-MOST_TOKEN_ERROR, LEAST_RIGHT = 0.25, 0.30  # what this version must keep; the aim is 0.06 and 0.88
+MOST_TOKEN_ERROR, LEAST_RIGHT = 0.21, 0.58  # what this version must keep; the aim is 0.06 and 0.88
 DEMO = sorted(Path("models/nano/demo").glob("*.ogg"))
 
 
