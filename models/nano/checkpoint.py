@@ -16,6 +16,7 @@ from models.nano.stage import Stage
 from models.nano.train_speech import SpeechModel
 
 SHARD = "pytorch_model-00001-of-00001.bin"
+WHISPER_CARD = "---\nlicense: mit\n---\n\nnano's Whisper; ../../README.md is the card of the whole model.\n"
 
 
 def save_llasm(model: language.Llasm, tokenizer_file: Path, folder: Path, version: str) -> None:
@@ -59,8 +60,9 @@ def save_llasm(model: language.Llasm, tokenizer_file: Path, folder: Path, versio
 
 
 def save_speech(model: SpeechModel, folder: Path) -> None:
-    """``whisper/`` and ``heads.pt``."""
+    """``whisper/``, with a card that tells its licence, and ``heads.pt``."""
     hearing.save(model.whisper, folder / "whisper")
+    (folder / "whisper" / "README.md").write_text(WHISPER_CARD, encoding="utf-8")
     heads = {
         name: tensor.to(torch.float16) for name, tensor in model.state_dict().items() if "_head." in name
     }
