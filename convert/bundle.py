@@ -13,7 +13,7 @@ from convert.footprint import needed_at_load
 from convert.job import Job, Kind
 from convert.llm import PLAIN_TYPES, LlamaShape, quantize, write_llm
 from convert.origin import UNKNOWN, Origin
-from convert.sizes import adapter_bytes, llm_bytes, require_disk, speech_bytes
+from convert.sizes import adapter_bytes, llm_bytes, speech_bytes
 from convert.tensors import Array, Tensors
 from convert.toml import assignments, table
 from convert.vocabulary import Vocabulary
@@ -22,6 +22,7 @@ from convert.workplace import Recipe, Workplace, workplace
 from edge_llasm import __version__
 from edge_llasm.bundle import ADAPTER_FILE, LLM_FILE, SPEECH_FILE, Bundle
 from edge_llasm.manifest import FORMAT, FRAMES_PER_SECOND, MANIFEST
+from edge_llasm.room import require_disk
 from edge_llasm.speech.whisper_cpp import NAME as SPEECH_ENGINE
 from edge_llasm.verify import check_fit
 
@@ -91,7 +92,7 @@ def write_bundle(
 ) -> None:
     """Make the folder ``target``; a failure leaves at most finished parts, hidden, for the next try.
 
-    Raises ConvertError if ``target`` exists, if the parts do not fit each other, or where the disk is too small,
+    Raises ConvertError if ``target`` exists, if the parts do not fit each other, NoRoom where the disk is too small,
     BundleError if the runtime would not take the result.
     """
     job = job or Job()
@@ -104,7 +105,7 @@ def write_bundle(
             if not place.has(step.name, step.recipe)
         ]
         sizes = {step.name: step.size for step in steps}
-        require_disk(target.parent, sizes.values())
+        require_disk(target.parent, sum(sizes.values()), "the conversion")
         job.plan(sizes)
         for step in steps:
             with job.step(step.name, step.kind, place.draft(step.name)):

@@ -108,7 +108,7 @@ def _tower(llasm: Place) -> str:
 
 
 def require_room(places: Sequence[Place]) -> None:
-    """Raise DownloadError unless the disk of the cache has room for the missing weights."""
+    """Raise NoRoom unless the disk of the cache has room for the missing weights."""
     repos = [place.repo for place in places if place.repo]
     if repos:
         require_disk(repos[0].cache, sum(place.missing for place in places), "fetching the weights")

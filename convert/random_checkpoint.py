@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from convert.llm import LlamaShape, tensor_shapes
-from convert.sizes import require_disk
 from convert.vocabulary import AU_END, AU_PATCH, AU_START
 from convert.whisper import WhisperShape, expected_shape, tensor_names
 from convert.workplace import one_line
+from edge_llasm.room import require_disk
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -44,7 +44,8 @@ def write_checkpoint(folder: Path, scale: float, dtype: str) -> None:
         for name in ("llasm", "whisper"):
             shutil.rmtree(folder / name, ignore_errors=True)
             (folder / name).mkdir(parents=True)
-        require_disk(folder, (size for each in (shapes, tower_shapes) for size in _sizes(each, dtype)))
+        sizes = (size for each in (shapes, tower_shapes) for size in _sizes(each, dtype))
+        require_disk(folder, sum(sizes), "the checkpoint")
         write_vocabulary(folder / "llasm")
         write_shards(folder / "llasm", shapes, dtype)
         write_tower(folder / "whisper", tower_shapes, dtype)

@@ -1,15 +1,10 @@
 """How many bytes the parts of a bundle will have, from their shapes alone."""
 
-from collections.abc import Iterable
 from math import prod
-from pathlib import Path
-from shutil import disk_usage
 
-from convert.errors import ConvertError
 from convert.llm import EMBEDDING, HEAD, LlamaShape, tensor_shapes
 from convert.vocabulary import Vocabulary
 from convert.whisper import WhisperShape, expected_shape, tensor_names
-from edge_llasm.units import readable
 
 F32_BITS = 32
 SPEECH_BITS = {"f16": 16.0, "q5_1": 6.0, "q8_0": 8.5}
@@ -55,16 +50,6 @@ def float32_bytes(whisper: WhisperShape, llama: LlamaShape) -> int:
     """Of both models in PyTorch: what the comparison with the original needs, besides some working space."""
     towers = [expected_shape(name, whisper) for _, name in tensor_names(whisper)]
     return 4 * sum(prod(dims) for dims in [*towers, *(dims for _, dims in tensor_shapes(llama))])
-
-
-def require_disk(folder: Path, sizes: Iterable[int]) -> None:
-    """Raise ConvertError where ``folder`` has no room for files of these sizes."""
-    needed, free = sum(sizes), disk_usage(folder).free
-    if needed > free:
-        raise ConvertError(
-            f"this needs {readable(needed)}, there are {readable(free)} free in {folder.absolute()}: "
-            "make room, or choose another disk"
-        )
 
 
 def _tensor(dims: tuple[int, ...], bits: float) -> int:

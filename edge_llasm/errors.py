@@ -5,7 +5,8 @@
      |   `- NoSpeech          nothing was said (exit status 3)
      |- BundleError           a model folder that is missing, incomplete, altered, or whose parts do not fit
      |   `- UnknownModel      a name that no bundle has; the message lists the known ones
-     |- DownloadError         a model that cannot be fetched: refused, cut off, altered, or without room for it
+     |- DownloadError         a model that cannot be fetched: refused, cut off or altered
+     |- NoRoom                a disk without room for what is to be written
      |- EngineError           a native library that is missing, of an unsupported version, or failing
      |   `- DeviceError       a device that no installed build supports
      |- PromptTooLong         the newest question does not fit the context
@@ -23,6 +24,7 @@ __all__ = [
     "DownloadError",
     "EdgeLlasmError",
     "EngineError",
+    "NoRoom",
     "NoSpeech",
     "PromptTooLong",
     "UnknownModel",
@@ -50,7 +52,11 @@ class UnknownModel(BundleError):
 
 
 class DownloadError(EdgeLlasmError):
-    """A model cannot be fetched: refused, unreachable, cut off, not the published file, or no room for it."""
+    """A model cannot be fetched: refused, unreachable, cut off, or not the published file."""
+
+
+class NoRoom(EdgeLlasmError):
+    """The disk has no room for what is to be written; found out before anything is."""
 
 
 class EngineError(EdgeLlasmError):

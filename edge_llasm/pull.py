@@ -56,7 +56,7 @@ def find_published(source: str) -> Published:
 def install(published: Published, progress: Progress | None = None) -> Path:
     """Fetch what is missing, check it, and give it its name; what an earlier attempt fetched is used.
 
-    Returns the model's folder. Raises DownloadError, and BundleError if the parts do not fit or the name is taken.
+    Returns the model's folder. Raises NoRoom, DownloadError, and BundleError if parts do not fit or the name is taken.
     """
     bundle, partial = published.bundle, published.partial
     require_disk(partial, published.missing, bundle.name)

@@ -6,21 +6,22 @@ import os
 import shutil
 from pathlib import Path
 
-from edge_llasm.errors import DownloadError
+from edge_llasm.errors import NoRoom
 from edge_llasm.units import readable
 
 __all__ = ["physical_memory", "require_disk"]
 
 
 def require_disk(folder: Path, needed: int, what: str) -> None:
-    """Raise DownloadError unless ``needed`` bytes fit on the disk of ``folder``, which need not exist yet."""
+    """Raise NoRoom unless ``needed`` bytes fit on the disk of ``folder``, which need not exist yet."""
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
     free = shutil.disk_usage(place).free
     if needed > free:
-        raise DownloadError(
-            f"{what} needs {readable(needed)}, there are {readable(free)} free in {place}: make room first"
+        raise NoRoom(
+            f"{what} needs {readable(needed)}, there are {readable(free)} free in {place.absolute()}: "
+            "make room, or choose another disk"
         )
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from convert.bundle import Parts, write_bundle
-from convert.errors import ConvertError
 from convert.llm import LLM_TYPES
 from convert.sizes import LLM_BITS, SPEECH_BITS, adapter_bytes, float32_bytes, llm_bytes, speech_bytes
 from convert.whisper import SPEECH_TYPES, SpeechType
+from edge_llasm.errors import NoRoom
 from tests.tiny import tiny_parts
 
 Usage = namedtuple("Usage", "total used free")
@@ -45,7 +45,7 @@ def test_float32_is_four_bytes_a_weight(parts: Parts) -> None:
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
     tmp_path: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convert.sizes.disk_usage", lambda folder: Usage(10**9, 10**9 - 5000, 5000))
-    with pytest.raises(ConvertError, match=r"needs 0\.\d MB, there are 5\.0 kB free"):
+    monkeypatch.setattr("edge_llasm.room.shutil.disk_usage", lambda folder: Usage(10**9, 10**9 - 5000, 5000))
+    with pytest.raises(NoRoom, match=r"needs 0\.\d MB, there are 5\.0 kB free"):
         write_bundle(parts, tmp_path / "tiny")
     assert list(tmp_path.iterdir()) == []
