@@ -70,12 +70,12 @@ def vocabulary() -> list[str]:
     return sorted(counts, key=lambda token: (-counts[token], token))
 
 
-def word_salad(rng: Random, words: list[str], frequency: Callable[[str], float]) -> str:
-    """A phrase without meaning, 2-7 units of one script, rare ones preferred: so that every word is heard often enough."""
+def word_salad(rng: Random, words: list[str], frequency: Callable[[str], float], most: int = 6) -> str:
+    """A phrase without meaning, 2 … ``most`` units of one script, rare ones preferred."""
     language = rng.choice(("en", "zh"))
     pool = [word for word in words if language_of(word) == language]
     weights = [1.0 / (1.0 + frequency(word)) ** 0.7 for word in pool]
-    return spoken(" ".join(rng.choices(pool, weights, k=rng.randint(2, 6))))
+    return spoken(" ".join(rng.choices(pool, weights, k=rng.randint(2, most))))
 
 
 def as_json(exchange: Exchange) -> dict[str, Any]:

@@ -99,6 +99,14 @@ def average(parameters: Iterable[nn.Parameter]) -> None:
     _scatter(flat, gradients)
 
 
+def total(tensor: Tensor) -> Tensor:
+    """The sum over the processes."""
+    summed = tensor.clone()
+    if world_size() > 1:
+        dist.all_reduce(summed)
+    return summed
+
+
 def agree(value: float) -> float:
     """The first process's number, for all."""
     if world_size() == 1:

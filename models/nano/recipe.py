@@ -1,6 +1,6 @@
 """How nano is made, from nothing to the table in its card: LLaSM's recipe (arXiv 2308.15930) at a laptop's size.
 
-    python -m models.nano.recipe WORK_DIR            # some 3 hours on two cores; interrupt and repeat at will
+    python -m models.nano.recipe WORK_DIR            # some 5 hours on two cores; interrupt and repeat at will
     python -m models.nano.recipe WORK_DIR --smoke    # minutes: every step for real, on so little that nothing is learnt
     python -m models.nano.recipe WORK_DIR --from models/nano/checkpoint    # train the published weights further
 
@@ -13,10 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from convert.__main__ import main as convert
-from models.nano import checkpoint, evaluate, parallel, states, synthesize, train_llm, train_speech
+from models.nano import checkpoint, evaluate, parallel, sharpen, states, synthesize, train_llm, train_speech
 
 TYPES = ("--quantize", "Q8_0", "--speech-type", "q8_0")
 BUNDLE_FILES = ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf")
@@ -29,6 +27,7 @@ class Scale:
     clips: int  # training clips
     dev_clips: int  # held-out clips to watch the training by
     speech: float  # minutes of speech pre-training
+    sharpen: float  # minutes of its end
     text: float  # minutes of text pre-training
     stage1: float  # minutes
     stage2: float  # minutes
@@ -36,8 +35,8 @@ class Scale:
     shape: tuple[int, int, int, int] = (192, 4, 4, 2)  # Whisper's width, heads, encoder and decoder layers
 
 
-FULL = Scale(clips=24_000, dev_clips=300, speech=90, text=40, stage1=2, stage2=40, held_out=None)
-SMOKE = Scale(clips=120, dev_clips=12, speech=0.3, text=0.3, stage1=0.1, stage2=0.2, held_out=2)
+FULL = Scale(clips=24_000, dev_clips=300, speech=90, sharpen=12, text=90, stage1=2, stage2=40, held_out=None)
+SMOKE = Scale(clips=120, dev_clips=12, speech=0.3, sharpen=0.1, text=0.3, stage1=0.1, stage2=0.2, held_out=2)
 
 
 def make(folder: Path, scale: Scale) -> Path:
@@ -45,19 +44,19 @@ def make(folder: Path, scale: Scale) -> Path:
     # 1. Data: sentences of nano's world, spoken by many voices in many rooms.
     synthesize.speak_all(folder / "speech", scale.clips)
     synthesize.speak_dev(folder / "dev", scale.dev_clips)
-    # 2. Speech pre-training: Whisper learns to hear.
+    # 2. Speech pre-training: Whisper learns to hear, then to say the same of a word each time.
     parallel.run(train_speech.train, folder, scale.speech, scale.shape)
+    parallel.run(sharpen.train, folder, scale.sharpen)
     # 3. Whisper is frozen from here on: its states are computed once.
     if not (folder / "speech_states.npy").exists():
         parallel.run(states.compute, folder)
-    # 4. Text pre-training: LLaMA learns what to answer, its words embedded where Whisper's states will come to lie.
+    # 4. Text pre-training: LLaMA learns what to answer, its words embedded where Whisper's states of them lie.
     parallel.run(train_llm.train, folder, "text", scale.text)
     # 5. Stage 1: the adapter alone learns from transcription.
     parallel.run(train_llm.train, folder, "stage1", scale.stage1)
     # 6. Stage 2: adapter and LLM learn from spoken instructions.
     parallel.run(train_llm.train, folder, "stage2", scale.stage2)
-    heard = train_speech.load(torch.load(folder / "speech.pt", weights_only=True))
-    checkpoint.save_speech(heard, folder / "checkpoint")
+    checkpoint.save_speech(states.finished(folder), folder / "checkpoint")
     # 7. Convert the checkpoint to what the runtime reads.
     bundle = folder / "nano"
     if bundle.exists():

@@ -1,23 +1,22 @@
 """Training samples: a conversation as token ids, with the answers' tokens as targets.
 
-Speech stands in a prompt as ``N_QUERIES`` positions. In text pre-training nobody has spoken yet: the words themselves stand in
-those positions, where Whisper puts the words of some clip, with ``au_patch`` between them. So the frozen LLM of stage 1 already
-knows how to read such a slot, and the adapter only has to find the words' embeddings.
+Speech stands in a prompt as ``N_QUERIES`` positions, filled with Whisper's states of a clip, or, for sentences that nobody
+recorded, with states that are recalled word by word.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from edge_llasm.prompt import TokenIds
 from models.nano import corpus
 from models.nano.hearing import N_QUERIES
-from models.nano.world.spoken import Exchange, language_of, number_en, number_zh, tokens
+from models.nano.world.spoken import Exchange, language_of, number_en, number_zh
 
 Tokenize = Callable[[str], list[int]]
-Layouts = Mapping[int, Sequence[tuple[int | None, ...]]]
-"""Number of words -> where they may stand: for each of the N_QUERIES positions the word's number, or None."""
+Rows = tuple[int, ...]
+"""N_QUERIES states: a clip's number times N_QUERIES plus the query's."""
 IGNORED = -100
 _NUMBERS = {number_en(n): str(n) for n in range(101)} | {number_zh(n): str(n) for n in range(101)}
 _NUMBER = re.compile(
@@ -27,7 +26,7 @@ _NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Heard:
-    """A spoken part of a question: what was said, and the clip whose states stand for it (``None``: no clip yet)."""
+    """A spoken part of a question: what was said, and the clip it was said in (``None``: states are recalled)."""
 
     text: str
     clip: int | None = None
@@ -37,7 +36,7 @@ class Heard:
 class Sample:
     ids: tuple[int, ...]  # au_patch wherever speech stands
     labels: tuple[int, ...]  # the token that each position must predict next, or IGNORED
-    clips: tuple[tuple[int, int], ...]  # (position of the first of N_QUERIES, clip)
+    speech: tuple[tuple[int, Rows], ...]  # (position of the first of N_QUERIES, the states there)
 
 
 Turn = tuple[Sequence[str | Heard], str]
@@ -46,26 +45,21 @@ Turn = tuple[Sequence[str | Heard], str]
 class Writer:
     """Renders conversations exactly as ``edge_llasm.prompt`` does for the template ``llama2-llasm-paper`` without system text."""
 
-    def __init__(self, special: TokenIds, tokenize: Tokenize, layouts: Layouts | None = None) -> None:
-        self._special, self._tokenize, self._layouts = special, tokenize, layouts or {}
+    def __init__(self, special: TokenIds, tokenize: Tokenize, recall: Callable[[str, Random], Rows]) -> None:
+        self._special, self._tokenize, self._recall = special, tokenize, recall
         self._head, self._tail = tokenize("[INST] "), tokenize(" [/INST] ")
 
     def sample(self, turns: Sequence[Turn], rng: Random, *, learn_all: bool = True) -> Sample:
         """``learn_all`` False: only the last answer is a target."""
         ids: list[int] = []
         targets: list[bool] = []
-        clips: list[tuple[int, int]] = []
+        speech: list[tuple[int, Rows]] = []
         for number, (question, answer) in enumerate(turns):
             ids += [self._special.bos, *self._head]
             for i, part in enumerate(question):
                 if isinstance(part, Heard):
-                    if part.clip is not None:
-                        clips.append((len(ids) + 1, part.clip))
-                    slot = (
-                        self._placed(part.text, rng)
-                        if part.clip is None
-                        else [self._special.au_patch] * N_QUERIES
-                    )
+                    speech.append((len(ids) + 1, self._rows(part, rng)))
+                    slot = [self._special.au_patch] * N_QUERIES
                     ids += [self._special.au_start, *slot, self._special.au_end]
                 else:
                     before = "\n" if i > 0 else ""
@@ -76,7 +70,7 @@ class Writer:
             ids += [*self._tokenize(answer), self._special.eos]
             targets += [learn_all or number + 1 == len(turns)] * (len(ids) - len(targets))
         labels = [ids[i + 1] if targets[i + 1] else IGNORED for i in range(len(ids) - 1)] + [IGNORED]
-        return Sample(tuple(ids), tuple(labels), tuple(clips))
+        return Sample(tuple(ids), tuple(labels), tuple(speech))
 
     def heard_pieces(self, word: str) -> list[int]:
         """The pieces of a word, or of one Han character without the space before it; ``""`` is CTC's blank."""
@@ -85,18 +79,10 @@ class Writer:
         pieces = self._tokenize(word)
         return pieces if word.isascii() else pieces[1:]
 
-    def _placed(self, text: str, rng: Random) -> list[int]:
-        pieces = [self.heard_pieces(token) for token in tokens(text)]
-        said = [piece for word in pieces if rng.random() > 0.01 for piece in word if word][:N_QUERIES]
-        layout = rng.choice(self._layouts.get(len(said)) or [_halves(len(said), rng)])
-        return [self._special.au_patch if number is None else said[number] for number in layout]
-
-
-def _halves(n_words: int, rng: Random) -> tuple[int | None, ...]:
-    """The first words from the beginning on, the last ones up to the end: what layouts look like on the whole."""
-    first = rng.randint(0, n_words)
-    between: list[None] = [None] * (N_QUERIES - n_words)
-    return (*range(first), *between, *range(first, n_words))
+    def _rows(self, heard: Heard, rng: Random) -> Rows:
+        if heard.clip is None:
+            return self._recall(heard.text, rng)
+        return tuple(range(heard.clip * N_QUERIES, (heard.clip + 1) * N_QUERIES))
 
 
 def typed(rng: Random, text: str) -> str:
@@ -126,9 +112,9 @@ def transcription(heard: Heard, rng: Random) -> Turn:
     return ([asked, heard] if rng.random() < 0.5 else [heard, asked]), heard.text
 
 
-def text_turns(exchange: Exchange, rng: Random, placed: float) -> list[Turn]:
-    """Each question typed, or (the share ``placed``) as speech that is still only words."""
+def text_turns(exchange: Exchange, rng: Random, recalled: float) -> list[Turn]:
+    """Each question typed, or (the share ``recalled``) as speech that is recalled word by word."""
     return [
-        ([Heard(said) if rng.random() < placed else typed(rng, said)], answer)
+        ([Heard(said) if rng.random() < recalled else typed(rng, said)], answer)
         for said, answer in exchange.turns
     ]

@@ -12,33 +12,43 @@ from models.nano.world.spoken import Exchange, language_of
 BATCH_TOKENS = 2_000  # in one process
 POOL = 768  # samples that are sorted by length together
 MAX_TOKENS = 420
-DRILL = 0.35  # share of text that is arithmetic beyond the corpus's own: sums are learnt slowest
-PLACED = 0.5  # share of text pre-training's questions
-TRANSCRIBED = 0.2  # share of stage 2 that is transcription: it teaches to read the states, word by word
-TYPED = 0.45  # share of stage 2 that is typed: short, so it keeps teaching what to answer at little cost
+DRILL = 0.2  # share of text that is arithmetic beyond the corpus's own: sums are learnt slowest
+COPIED = 0.35  # share of text pre-training that is transcription
+SALAD = 0.6  # share of it that is words without meaning: only what is heard says what comes next
+RECALLED = 0.6  # share of text pre-training's other questions that are heard
+TRANSCRIBED = 0.25  # share of stage 2 that is transcription: it teaches to read the states, word by word
+UNSPOKEN = 0.3  # share of stage 2 that no clip says: typed or recalled, of sentences without end
+FOLLOWED_UP = 0.25  # share of stage 2's conversations in clips that must have a second turn
 
 Draw = Callable[[Random], Sample]
 
 
 class TextSource:
-    """Endless conversations that nobody speaks; ``placed`` of the questions stand as words where speech will."""
+    """Endless conversations that nobody spoke; the share ``recalled`` of the questions is heard all the same (``Recall``)."""
 
-    def __init__(self, writer: samples.Writer, seed: int, placed: float) -> None:
-        self._writer, self._placed = writer, placed
+    def __init__(
+        self, writer: samples.Writer, seed: int, recalled: float = RECALLED, copied: float = COPIED
+    ) -> None:
+        self._writer, self._recalled, self._copied = writer, recalled, copied
         self._stream = corpus.conversations(seed)
         self._drill = corpus.conversations(seed, subjects={arithmetic.generate: 1.0})
+        self._words = corpus.vocabulary()
 
     def __call__(self, rng: Random) -> Sample:
-        if rng.random() < DRILL:
-            return self._writer.sample(samples.text_turns(next(self._drill), rng, self._placed / 2), rng)
-        exchange = next(self._stream)
-        if rng.random() < 0.3 * self._placed:
-            said = Heard(rng.choice(exchange.turns)[0])
-            return self._writer.sample([samples.transcription(said, rng)], rng)
-        turns: list[Turn] = []
+        kind = rng.random()
+        if kind < self._copied:
+            return self._writer.sample([samples.transcription(Heard(self._sentence(rng)), rng)], rng)
+        if kind < self._copied + DRILL:
+            return self._writer.sample(samples.text_turns(next(self._drill), rng, self._recalled / 2), rng)
+        turns = samples.text_turns(next(self._stream), rng, self._recalled)
         while rng.random() < 0.06 and len(turns) < 6:  # talk before that has nothing to do with it
-            turns += samples.text_turns(next(self._stream), rng, self._placed)
-        return self._writer.sample([*turns, *samples.text_turns(exchange, rng, self._placed)], rng)
+            turns = samples.text_turns(next(self._stream), rng, self._recalled) + turns
+        return self._writer.sample(turns, rng)
+
+    def _sentence(self, rng: Random) -> str:
+        if rng.random() < SALAD:
+            return corpus.word_salad(rng, self._words, lambda _: 1.0, most=10)
+        return rng.choice(next(self._stream).turns)[0]
 
 
 class SpokenSource:
@@ -51,7 +61,8 @@ class SpokenSource:
             self._clips.setdefault(clip.text, []).append(i)
         self._texts = sorted(self._clips)
         self._conversations = self._spoken_conversations(len(clips)) if talk else []
-        self._text = TextSource(writer, seed, placed=0.0)
+        self._followed_up = [exchange for exchange in self._conversations if len(exchange.turns) > 1]
+        self._unspoken = TextSource(writer, seed, copied=0.0)
 
     def _spoken_conversations(self, count: int) -> list[Exchange]:
         stream = corpus.conversations(synthesize.SEED)
@@ -66,15 +77,16 @@ class SpokenSource:
         if kind < TRANSCRIBED:
             heard = self._heard(rng.choice(self._texts), rng)
             return self._writer.sample([samples.transcription(heard, rng)], rng)
-        if kind < TRANSCRIBED + TYPED:
-            return self._text(rng)
+        if kind < TRANSCRIBED + UNSPOKEN:
+            return self._unspoken(rng)
         turns = self._turns(rng)
         while rng.random() < 0.1 and len(turns) < 5:
             turns = self._turns(rng) + turns
         return self._writer.sample(turns, rng)
 
     def _turns(self, rng: Random) -> list[Turn]:
-        return [([self._heard(said, rng)], answer) for said, answer in rng.choice(self._conversations).turns]
+        among = self._followed_up if rng.random() < FOLLOWED_UP and self._followed_up else self._conversations
+        return [([self._heard(said, rng)], answer) for said, answer in rng.choice(among).turns]
 
 
 def groups(draw: Draw, rng: Random) -> Iterator[list[Sample]]:
@@ -119,4 +131,8 @@ def text_dev_samples(writer: samples.Writer) -> dict[str, list[Sample]]:
     for exchange in (next(stream) for _ in range(400)):
         turns: list[Turn] = [([Heard(said)], answer) for said, answer in exchange.turns]
         rows.setdefault(exchange.kind, []).append(writer.sample(turns, rng, learn_all=False))
+    words = corpus.vocabulary()
+    for _ in range(40):
+        said = Heard(corpus.word_salad(rng, words, lambda _: 1.0, most=10))
+        rows.setdefault("salad", []).append(writer.sample([samples.transcription(said, rng)], rng))
     return rows

@@ -13,15 +13,17 @@ from models.nano.optimizer import Optimizer
 
 SAVE_EVERY = 120.0  # seconds
 WARM_UP = 250  # steps
-LAST_RATE = 0.02  # of the peak, at the end of the cosine
 
 
 class Stage:
     """``FOLDER/NAME.pt`` and ``FOLDER/NAME.log``; ``minutes`` in all, over as many runs as it takes."""
 
-    def __init__(self, folder: Path, name: str, minutes: float, peak_rate: float) -> None:
+    def __init__(
+        self, folder: Path, name: str, minutes: float, peak_rate: float, last_rate: float = 0.0
+    ) -> None:
         self.minutes, self.step, self.spent = minutes, 0, 0.0
         self._file, self._log, self._peak = folder / f"{name}.pt", folder / f"{name}.log", peak_rate
+        self._last_rate = last_rate
         self._last = self._saved = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -44,7 +46,7 @@ class Stage:
     def set_rate(self, optimizer: Optimizer) -> None:
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
         warm_up = min(1.0, (self.step + 1) / WARM_UP)
-        optimizer.set_rate(self._peak * warm_up * (LAST_RATE + (1 - LAST_RATE) * cosine))
+        optimizer.set_rate(warm_up * (self._last_rate + (self._peak - self._last_rate) * cosine))
 
     def tick(self) -> bool:
         """A step is done; True when it is time to save. The first process's clock counts for all."""

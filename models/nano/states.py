@@ -12,16 +12,14 @@ from torch import Tensor
 
 from models.nano import hearing, parallel, samples, synthesize
 from models.nano.language import Llasm
-from models.nano.samples import Layouts
-from models.nano.train_speech import VARIED, batches, collate, load, vary
-from models.nano.world.spoken import tokens
+from models.nano.train_speech import VARIED, SpeechModel, batches, collate, load, vary
 
 
 def compute(folder: Path) -> None:
     """What is heard in the clips: ``NAME_states.npy`` (clips, N_QUERIES, d) float16, the query states, and ``NAME_words.npy``
     (clips, N_QUERIES) int16, the likeliest unit of CTC's output at each; NAME is ``speech`` or ``dev``.
     """
-    model = load(torch.load(folder / "speech.pt", weights_only=True))
+    model = finished(folder)
     model.eval()
     for name in ("dev", "speech"):
         clips = synthesize.load(folder / name)
@@ -49,40 +47,44 @@ def compute(folder: Path) -> None:
         parallel.agree(0.0)
 
 
-def layouts(folder: Path) -> Layouts:
-    """Where Whisper puts the words, by their number: it counts from both ends, and how far from each differs."""
-    blank = len(load(torch.load(folder / "speech.pt", weights_only=True)).words)
-    found: dict[int, list[tuple[int | None, ...]]] = {}
-    for clip, heard in zip(
-        synthesize.load(folder / "speech"), np.load(folder / "speech_words.npy"), strict=True
-    ):
-        begins = (heard != blank) & (heard != np.concatenate(([blank], heard[:-1])))
-        number = np.cumsum(begins) - 1
-        if number[-1] + 1 == len(tokens(clip.text)):
-            row = tuple(int(n) if unit != blank else None for n, unit in zip(number, heard, strict=True))
-            found.setdefault(int(number[-1]) + 1, []).append(row)
-    return found
-
-
 def word_states(folder: Path) -> tuple[list[str], Tensor]:
-    """The units of CTC's output, the blank (as ``""``) last, and the mean state where each is heard: ``(n, d)``.
-
-    A unit that was never heard in the first place has the direction of its row of CTC's output.
-    """
-    speech = load(torch.load(folder / "speech.pt", weights_only=True))
-    rows = speech.word_head.weight.detach()
-    sums, counts = torch.zeros_like(rows), torch.zeros(len(rows))
+    """The units of CTC's output, the blank (as ``""``) last, and the mean state where each is heard: ``(n, d)``."""
+    model = finished(folder)
+    means = Means(model)
     states = np.load(folder / "speech_states.npy", mmap_mode="r")
     words = np.load(folder / "speech_words.npy")
     for at in range(0, len(states), 500):
-        block = torch.from_numpy(states[at : at + 500].astype(np.float32)).flatten(0, 1)
-        heard = torch.from_numpy(words[at : at + 500].astype(np.int64)).flatten()
-        sums.index_add_(0, heard, block)
-        counts.index_add_(0, heard, torch.ones(len(heard)))
-    means = sums / counts.clamp(min=1)[:, None]
-    typical = means[counts > 0].norm(dim=1).mean()
-    never = rows * typical / rows.norm(dim=1, keepdim=True)
-    return [*speech.words, ""], torch.where((counts > 0)[:, None], means, never)
+        means.add(
+            torch.from_numpy(states[at : at + 500].astype(np.float32)), torch.from_numpy(words[at : at + 500])
+        )
+    return [*model.words, ""], means.result()
+
+
+class Means:
+    """The mean state of each unit, over the positions where it is likeliest."""
+
+    def __init__(self, model: SpeechModel) -> None:
+        self._rows = model.word_head.weight.detach()
+        self._sums, self._counts = torch.zeros_like(self._rows), torch.zeros(len(self._rows))
+
+    def add(self, states: Tensor, heard: Tensor) -> None:
+        """``(clips, N_QUERIES, d)``, ``(clips, N_QUERIES)``"""
+        heard = heard.long().flatten()
+        self._sums.index_add_(0, heard, states.float().flatten(0, 1))
+        self._counts.index_add_(0, heard, torch.ones(len(heard)))
+
+    def result(self) -> Tensor:
+        """``(n_units, d)``, over all processes. One that was never heard has the direction of its row of CTC's output."""
+        sums, counts = parallel.total(self._sums), parallel.total(self._counts)
+        means = sums / counts.clamp(min=1)[:, None]
+        typical = means[counts > 0].norm(dim=1).mean()
+        never = self._rows * typical / self._rows.norm(dim=1, keepdim=True)
+        return torch.where((counts > 0)[:, None], means, never)
+
+
+def finished(folder: Path) -> SpeechModel:
+    """Whisper as the LLM will hear it, with its heads."""
+    return load(torch.load(folder / "sharpen.pt", weights_only=True))
 
 
 def align(model: Llasm, folder: Path, writer: samples.Writer) -> Tensor:

@@ -13,19 +13,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.nano import checkpoint, hearing, language, parallel, samples, sources, states, synthesize
+from models.nano import checkpoint, hearing, language, parallel, recall, samples, sources, states, synthesize
 from models.nano.optimizer import Optimizer
 from models.nano.samples import IGNORED, Sample
 from models.nano.stage import Stage
 
-RATES = {"text": 1.5e-3, "stage1": 1e-3, "stage2": 4e-4}  # peak learning rates
+RATES = {"text": (1.4e-3, 2e-4), "stage1": (1e-3, 1e-5), "stage2": (4e-4, 1e-5)}  # learning rates: peak, last
 VERSION = "0.2.0"  # of the model
 
 
 def forward(
-    model: language.Llasm, group: list[Sample], heard: NDArray[np.float16] | None
+    model: language.Llasm, group: list[Sample], heard: NDArray[np.float16]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits at the targets ``(n, n_vocab)``, the targets ``(n,)``, and the sample that each belongs to ``(n,)``."""
+    """Logits at the targets ``(n, n_vocab)``, the targets ``(n,)``, and the sample that each belongs to ``(n,)``.
+
+    ``heard`` (clips, N_QUERIES, d): the states that the samples' rows are taken from.
+    """
     longest = max(len(sample.ids) for sample in group)
     ids, labels = (
         torch.zeros(len(group), longest, dtype=torch.long),
@@ -35,15 +38,15 @@ def forward(
         ids[row, : len(sample.ids)] = torch.tensor(sample.ids)
         labels[row, : len(sample.labels)] = torch.tensor(sample.labels)
     embedded = model.llama.get_input_embeddings()(ids)
-    places = [(row, at, clip) for row, sample in enumerate(group) for at, clip in sample.clips]
+    places = [(row * longest + at, rows) for row, sample in enumerate(group) for at, rows in sample.speech]
     with torch.autocast("cpu", torch.bfloat16):
-        if places and heard is not None:
-            states_heard = torch.from_numpy(heard[[clip for _, _, clip in places]].astype(np.float32))
-            speech = model.adapter(states_heard)
-            index = torch.tensor(
-                [[row * longest + at + i for i in range(hearing.N_QUERIES)] for row, at, _ in places]
+        if places:
+            rows = np.concatenate([rows for _, rows in places])
+            speech = model.adapter(
+                torch.from_numpy(heard.reshape(-1, heard.shape[-1])[rows].astype(np.float32))
             )
-            flat = embedded.flatten(0, 1).index_copy(0, index.flatten(), speech.float().flatten(0, 1))
+            index = torch.tensor([first + i for first, _ in places for i in range(hearing.N_QUERIES)])
+            flat = embedded.flatten(0, 1).index_copy(0, index, speech.float())
             embedded = flat.view_as(embedded)
         hidden = model.llama.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
         wanted = labels != IGNORED
@@ -52,7 +55,7 @@ def forward(
 
 
 @torch.no_grad()
-def exact(model: language.Llasm, group: list[Sample], heard: NDArray[np.float16] | None) -> int:
+def exact(model: language.Llasm, group: list[Sample], heard: NDArray[np.float16]) -> int:
     """How many samples greedy decoding would answer exactly: all targets are the likeliest tokens."""
     logits, labels, rows = forward(model, group, heard)
     wrong = set(rows[logits.argmax(-1) != labels].tolist())
@@ -60,34 +63,35 @@ def exact(model: language.Llasm, group: list[Sample], heard: NDArray[np.float16]
 
 
 def train(folder: Path, name: str, minutes: float) -> None:
-    stage = Stage(folder, name, minutes, RATES[name])
+    stage = Stage(folder, name, minutes, *RATES[name])
     tokenizer_file = folder / "tokenizer.model"
     if parallel.rank() == 0 and not tokenizer_file.exists():
         language.train_tokenizer(tokenizer_file)
     parallel.agree(0.0)
     tokenizer = language.load_tokenizer(tokenizer_file)
     special = language.token_ids(tokenizer)
-    writer = samples.Writer(special, tokenizer.encode, states.layouts(folder))
+    writer = samples.Writer(special, tokenizer.encode, recall.from_folder(folder))
     torch.manual_seed(2)
     model = language.Llasm(special.au_end + 1, hearing.WIDTH)
+    model.llama.set_attn_implementation("eager")  # a seventh faster here than torch's fused attention
     before = {"stage1": "text", "stage2": "stage1"}.get(name)
     if before:
         model.load_state_dict(torch.load(folder / f"{before}.pt", weights_only=True)["model"])
     seed = 1000 * (1 + parallel.rank()) + len(name)
+    heard = np.load(folder / "speech_states.npy", mmap_mode="r")
     draw: sources.Draw
     if name == "text":
-        draw, heard, dev_heard = sources.TextSource(writer, seed, sources.PLACED), None, None
-        dev = sources.text_dev_samples(writer)
+        draw = sources.TextSource(writer, seed)
+        dev, dev_heard = sources.text_dev_samples(writer), heard
     else:
-        clips = synthesize.load(folder / "speech")
-        draw = sources.SpokenSource(writer, clips, seed, talk=name == "stage2")
-        heard = np.load(folder / "speech_states.npy", mmap_mode="r")
+        draw = sources.SpokenSource(writer, synthesize.load(folder / "speech"), seed, talk=name == "stage2")
         dev_heard = np.load(folder / "dev_states.npy")
         dev = sources.dev_samples(writer, synthesize.load(folder / "dev"))
-    trained = list(model.adapter.parameters() if name == "stage1" else model.parameters())
+    parts: dict[str, nn.Module] = {"text": model, "stage1": model.adapter, "stage2": model}
+    trained = list(parts[name].parameters())
     for parameter in model.parameters():
         parameter.requires_grad_(any(parameter is one for one in trained))
-    optimizer = Optimizer(model, RATES[name])
+    optimizer = Optimizer(model, RATES[name][0])
     embedding = model.llama.get_input_embeddings().weight
     aligned = states.align(model, folder, writer) if name == "text" else torch.empty(0, dtype=torch.long)
     if state := stage.load():
@@ -118,7 +122,7 @@ def train(folder: Path, name: str, minutes: float) -> None:
         checkpoint.save_llasm(model, tokenizer_file, folder / "checkpoint" / "llasm", VERSION)
 
 
-def _percent_exact(model: language.Llasm, rows: list[Sample], heard: NDArray[np.float16] | None) -> float:
+def _percent_exact(model: language.Llasm, rows: list[Sample], heard: NDArray[np.float16]) -> float:
     right = sum(exact(model, rows[i : i + 16], heard) for i in range(0, len(rows), 16))
     return round(100 * right / len(rows), 1)
 

@@ -139,12 +139,15 @@ def loss(
     frame = nn.functional.cross_entropy(
         phoneme_logits.float().flatten(0, 1), labels.flatten(), ignore_index=UNKNOWN
     )
+    return frame, ctc_loss(word_logits, said, counts)
+
+
+def ctc_loss(word_logits: Tensor, said: Tensor, counts: Tensor) -> Tensor:
+    """``(batch, N_QUERIES, w)``; the word ids of all clips in a row, and how many are each clip's."""
     log_probabilities = word_logits.float().log_softmax(-1).transpose(0, 1)
     lengths = torch.full((len(counts),), hearing.N_QUERIES)
-    ctc = nn.functional.ctc_loss(
-        log_probabilities, said, lengths, counts, blank=len(model.words), zero_infinity=True
-    )
-    return frame, ctc
+    blank = word_logits.shape[-1] - 1
+    return nn.functional.ctc_loss(log_probabilities, said, lengths, counts, blank=blank, zero_infinity=True)
 
 
 @torch.no_grad()
