@@ -83,8 +83,13 @@ def take(options: argparse.Namespace) -> None:
 def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Iterator[str]:
     """Convert and compare, yielding what is to be told."""
     job.cancel = cancel
-    overrides = {"version": options.model_version, "licence": options.licence, "template": options.template}
-    parts = load_parts(options.checkpoint, options.whisper, name=options.name, overrides=overrides)
+    overrides = {
+        "name": options.name, "version": options.model_version, "licence": options.licence,
+        "template": options.template, "context": options.context,
+    }  # fmt: skip
+    parts = load_parts(
+        options.checkpoint, options.whisper, overrides=overrides, whisper_licence=options.whisper_licence
+    )
     yield from (f"convert: note: {note}" for note in parts.notes)
     write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize, job=job)
     yield f"convert: {job.summary()}"
@@ -138,9 +143,22 @@ def parser() -> argparse.ArgumentParser:
     add("--name", help="of the model (default: config.json's, else the folder's or the repository's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")
     add("--licence", help="of the weights, for the manifest (default: the checkpoint's)")
+    add("--whisper-licence", metavar="LICENCE", help="of Whisper's weights (default: its card's)")
+    add(
+        "--context",
+        type=_positions,
+        metavar="N",
+        help="positions to keep (default: the model's, at most 8192)",
+    )
     add("--template", help="the prompt's form, a name in edge_llasm.prompt.TEMPLATES")
     add("--no-parity", action="store_true", help="do not compare the bundle with its original at the end")
     return result
+
+
+def _positions(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of positions")
+    return int(text)
 
 
 if __name__ == "__main__":

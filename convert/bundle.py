@@ -49,6 +49,8 @@ class Manifest:
     """Whether the speech model was trained on windows as long as the clip."""
     temperature: float = 0.2
     max_tokens: int = 1024
+    context: int = 8192
+    """Positions that the runtime keeps, if the LLM was trained on as many: each takes memory from the start."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Parts:
     """Where the ``checkpoint`` and the ``whisper`` were read; nothing for arrays that were in no file."""
     notes: tuple[str, ...] = ()
     """Where the checkpoint's files contradict each other, and what was taken: for people."""
+
+    @property
+    def n_ctx(self) -> int:
+        """Positions that the bundle asks for."""
+        return min(self.manifest.context, self.llama_shape.n_ctx)
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -
     if manifest.system is not None:
         top["system"] = manifest.system
     top["transcribe"] = manifest.transcribe
-    top["memory"] = needed_at_load(whisper, llama, sum(path.stat().st_size for path in files))
+    top["memory"] = needed_at_load(whisper, llama, parts.n_ctx, sum(path.stat().st_size for path in files))
     tables: dict[str, dict[str, Any]] = {
         f"sources.{part}": _source(origin, _licence(parts) if part == CHECKPOINT else origin.licence)
         for part, origin in parts.origins.items()
@@ -203,7 +210,7 @@ def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -
         "llm": {
             "n_embd": llama.n_embd,
             "n_vocab": llama.n_vocab,
-            "n_ctx": llama.n_ctx,
+            "n_ctx": parts.n_ctx,
             "type": llm_type,
         },
         "tokens": {

@@ -30,6 +30,8 @@ WEIGHTS = (
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
 )
 TABLE = "edge_llasm"  # this project's own table in config.json
+# The prompt's form is in no file: the released code is told by its option llm_type.
+_FORMS = {"LLaSM-Baichuan": {"template": "vicuna-llasm"}}
 # Not of the LLM, yet expected; anything else that is left over is an architecture unknown here.
 _ADAPTER = "mm_projector.weight"
 _IGNORED = ("rotary_emb.inv_freq", _ADAPTER, "mm_projector.bias")
@@ -85,11 +87,16 @@ class _Stored:
 
 
 def load_parts(
-    checkpoint: Path, whisper: Path, *, name: str | None = None, overrides: Mapping[str, Any] | None = None
+    checkpoint: Path,
+    whisper: Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    whisper_licence: str | None = None,
 ) -> Parts:
     """Everything that a bundle is made of, from a checkpoint folder and the Whisper it was trained on.
 
-    ``overrides`` are fields of Manifest that go before those in config.json's ``edge_llasm`` table. Raises
+    ``overrides`` are fields of Manifest that go before those in config.json's ``edge_llasm`` table;
+    ``whisper_licence`` goes before its card's. Raises
     ConvertError for anything missing, unreadable, or not LLaSM's architecture.
     """
     config, whisper_config = read_json(checkpoint / "config.json"), read_json(whisper / "config.json")
@@ -107,27 +114,29 @@ def load_parts(
                 f"the adapter makes embeddings of width {width}, this LLM has {llama_shape.n_embd}: "
                 "it was trained for another one"
             )
-    special = SpecialTokens.read(checkpoint)
+    special, origin = SpecialTokens.read(checkpoint), Origin.of(checkpoint)
     whisper_shape = WhisperShape.from_config(whisper_config)
     return Parts(
-        manifest=_manifest(config, checkpoint, {"name": name} | dict(overrides or {})),
+        manifest=_manifest(config, origin.name, checkpoint, overrides or {}),
         whisper_shape=whisper_shape,
         whisper=Checkpoint(whisper),
         llama_shape=llama_shape,
         llama=tensors,
         vocabulary=load_vocabulary(checkpoint, llama_shape.n_vocab, special),
         n_queries=int(config.get("audio_token_len", 64)),
-        origins={CHECKPOINT: Origin.of(checkpoint), WHISPER: Origin.of(whisper)},
+        origins={CHECKPOINT: origin, WHISPER: Origin.of(whisper, whisper_licence)},
         notes=special.notes,
     )
 
 
-def _manifest(config: Mapping[str, Any], checkpoint: Path, overrides: Mapping[str, Any]) -> Manifest:
+def _manifest(
+    config: Mapping[str, Any], source: str, checkpoint: Path, overrides: Mapping[str, Any]
+) -> Manifest:
     table = config.get(TABLE) or {}
     unknown = set(table) - {field.name for field in fields(Manifest)}
     if unknown:
         raise ConvertError(f"config.json's table {TABLE} has unknown keys: {', '.join(sorted(unknown))}")
-    values = {"name": checkpoint.resolve().name.lower(), **table}
+    values = {"name": checkpoint.resolve().name.lower(), **_FORMS.get(source.rpartition("/")[2], {}), **table}
     values |= {key: value for key, value in overrides.items() if value is not None}
     if "languages" in values:
         values["languages"] = tuple(values["languages"])

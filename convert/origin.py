@@ -28,8 +28,11 @@ class Origin:
     """Changes when a file does; None for what is not in files."""
 
     @classmethod
-    def of(cls, folder: Path) -> "Origin":
-        """Look at the names, sizes and times of the files, not into 27 GB. Raises ConvertError."""
+    def of(cls, folder: Path, licence: str | None = None) -> "Origin":
+        """Look at the names, sizes and times of the files, not into 27 GB; ``licence`` goes before the card's.
+
+        Raises ConvertError.
+        """
         try:
             files = sorted(path for path in folder.iterdir() if path.is_file())
             facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
@@ -40,7 +43,7 @@ class Origin:
         known = [licence for prefix, licence in _LICENCES.items() if name.startswith(prefix)]
         return cls(
             name=name,
-            licence=_card_licence(folder) or (known[0] if known else UNKNOWN),
+            licence=licence or _card_licence(folder) or (known[0] if known else UNKNOWN),
             revision=found["revision"] if found else None,
             fingerprint=hashlib.sha256(repr(facts).encode()).hexdigest(),
         )

@@ -94,8 +94,24 @@ def test_released_checkpoints_need_no_table_of_ours(folder: Path) -> None:
 
 
 def test_options_go_before_the_config(original: Path) -> None:
-    manifest = load(original, name="other", overrides={"template": "vicuna-llasm", "licence": None}).manifest
+    overrides = {"name": "other", "template": "vicuna-llasm", "licence": None}
+    parts = load(original, overrides=overrides, whisper_licence="apache-2.0")
+    manifest = parts.manifest
     assert (manifest.name, manifest.template, manifest.licence) == ("other", "vicuna-llasm", "MIT")
+    assert parts.origins["whisper"].licence == "apache-2.0"
+
+
+def test_the_released_baichuan_is_prompted_in_its_own_form(folder: Path) -> None:
+    edit_json(folder / "llasm/config.json", edge_llasm=None)
+    (folder / "llasm").rename(folder / "LLaSM-Baichuan")
+    assert load_parts(folder / "LLaSM-Baichuan", folder / "whisper").manifest.template == "vicuna-llasm"
+
+
+def test_of_a_long_context_no_more_is_kept_than_asked_for(folder: Path) -> None:
+    assert load(folder).n_ctx == 512  # what the model was trained on
+    edit_json(folder / "llasm/config.json", max_position_embeddings=131_072)
+    assert load(folder).n_ctx == 8192
+    assert load(folder, overrides={"context": 300}).n_ctx == 300
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -40,7 +40,18 @@ def test_a_checkpoint_becomes_a_bundle_that_says_what_it_was_made_from(
 ) -> None:
     llasm, whisper = write_tiny_checkpoint(tmp_path)
     (whisper / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
-    options = ["--quantize", "Q8_0", "--speech-type", "q8_0", "--name", "small", "--model-version", "2.0"]
+    options = [
+        "--quantize",
+        "Q8_0",
+        "--speech-type",
+        "q8_0",
+        "--name",
+        "small",
+        "--model-version",
+        "2.0",
+        "--context",
+        "400",
+    ]
     places = [str(llasm), "--whisper", str(whisper), str(tmp_path / "out")]
     assert main([*places, *options, "--no-parity"]) == 0
     shown = capsys.readouterr()
@@ -57,6 +68,7 @@ def test_a_checkpoint_becomes_a_bundle_that_says_what_it_was_made_from(
         Source("whisper", "whisper", None, "apache-2.0"),
     )
     assert (bundle.speech.type, bundle.llm.type, bundle.parity) == ("q8_0", "Q8_0", None)
+    assert bundle.llm.n_ctx == 400
     assert bundle.memory is not None
     assert bundle.memory > bundle.size
 
