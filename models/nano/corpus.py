@@ -39,7 +39,7 @@ def held_out(text: str) -> bool:
 
 
 def conversations(
-    seed: int, *, test: bool = False, subjects: dict[Subject, float] = SUBJECTS
+    seed: int | str, *, test: bool = False, subjects: dict[Subject, float] = SUBJECTS
 ) -> Iterator[Exchange]:
     """An endless stream of conversations, trained ones or (``test``) held-out ones. Human turns are ``spoken`` text."""
     rng = Random(seed)

@@ -16,33 +16,31 @@ DRILL = 0.2  # share of text that is arithmetic beyond the corpus's own: sums ar
 COPIED = 0.35  # share of text pre-training that is transcription
 SALAD = 0.6  # share of it that is words without meaning: only what is heard says what comes next
 RECALLED = 0.6  # share of text pre-training's other questions that are heard
-TRANSCRIBED = 0.25  # share of stage 2 that is transcription: it teaches to read the states, word by word
-UNSPOKEN = 0.3  # share of stage 2 that no clip says: typed or recalled, of sentences without end
+TRANSCRIBED = 0.2  # share of stage 2 that is transcription: it teaches to read the states, word by word
+UNSPOKEN = 0.35  # share of stage 2 that no clip says: typed or recalled, of sentences without end
 FOLLOWED_UP = 0.25  # share of stage 2's conversations in clips that must have a second turn
 
 Draw = Callable[[Random], Sample]
 
 
 class TextSource:
-    """Endless conversations that nobody spoke; the share ``recalled`` of the questions is heard all the same (``Recall``)."""
+    """Endless conversations that nobody spoke; most questions are heard all the same (``Recall``)."""
 
-    def __init__(
-        self, writer: samples.Writer, seed: int, recalled: float = RECALLED, copied: float = COPIED
-    ) -> None:
-        self._writer, self._recalled, self._copied = writer, recalled, copied
+    def __init__(self, writer: samples.Writer, seed: str) -> None:
+        self._writer = writer
         self._stream = corpus.conversations(seed)
         self._drill = corpus.conversations(seed, subjects={arithmetic.generate: 1.0})
         self._words = corpus.vocabulary()
 
     def __call__(self, rng: Random) -> Sample:
         kind = rng.random()
-        if kind < self._copied:
+        if kind < COPIED:
             return self._writer.sample([samples.transcription(Heard(self._sentence(rng)), rng)], rng)
-        if kind < self._copied + DRILL:
-            return self._writer.sample(samples.text_turns(next(self._drill), rng, self._recalled / 2), rng)
-        turns = samples.text_turns(next(self._stream), rng, self._recalled)
+        if kind < COPIED + DRILL:
+            return self._writer.sample(samples.text_turns(next(self._drill), rng, RECALLED / 2), rng)
+        turns = samples.text_turns(next(self._stream), rng, RECALLED)
         while rng.random() < 0.06 and len(turns) < 6:  # talk before that has nothing to do with it
-            turns = samples.text_turns(next(self._stream), rng, self._recalled) + turns
+            turns = samples.text_turns(next(self._stream), rng, RECALLED) + turns
         return self._writer.sample(turns, rng)
 
     def _sentence(self, rng: Random) -> str:
@@ -54,7 +52,7 @@ class TextSource:
 class SpokenSource:
     """Endless samples whose speech is clips; ``talk`` False draws transcriptions only (stage 1)."""
 
-    def __init__(self, writer: samples.Writer, clips: list[Clip], seed: int, *, talk: bool) -> None:
+    def __init__(self, writer: samples.Writer, clips: list[Clip], seed: str, *, talk: bool) -> None:
         self._writer, self._talk = writer, talk
         self._clips: dict[str, list[int]] = {}
         for i, clip in enumerate(clips):
@@ -62,7 +60,7 @@ class SpokenSource:
         self._texts = sorted(self._clips)
         self._conversations = self._spoken_conversations(len(clips)) if talk else []
         self._followed_up = [exchange for exchange in self._conversations if len(exchange.turns) > 1]
-        self._unspoken = TextSource(writer, seed, copied=0.0)
+        self._unspoken = TextSource(writer, seed)
 
     def _spoken_conversations(self, count: int) -> list[Exchange]:
         stream = corpus.conversations(synthesize.SEED)

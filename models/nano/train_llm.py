@@ -64,6 +64,7 @@ def exact(model: language.Llasm, group: list[Sample], heard: NDArray[np.float16]
 
 def train(folder: Path, name: str, minutes: float) -> None:
     stage = Stage(folder, name, minutes, *RATES[name])
+    state = stage.load()
     tokenizer_file = folder / "tokenizer.model"
     if parallel.rank() == 0 and not tokenizer_file.exists():
         language.train_tokenizer(tokenizer_file)
@@ -77,7 +78,7 @@ def train(folder: Path, name: str, minutes: float) -> None:
     before = {"stage1": "text", "stage2": "stage1"}.get(name)
     if before:
         model.load_state_dict(torch.load(folder / f"{before}.pt", weights_only=True)["model"])
-    seed = 1000 * (1 + parallel.rank()) + len(name)
+    seed = f"{name} {parallel.rank()} {stage.step}"  # a resumed run does not see the same again
     heard = np.load(folder / "speech_states.npy", mmap_mode="r")
     draw: sources.Draw
     if name == "text":
@@ -94,12 +95,12 @@ def train(folder: Path, name: str, minutes: float) -> None:
     optimizer = Optimizer(model, RATES[name][0])
     embedding = model.llama.get_input_embeddings().weight
     aligned = states.align(model, folder, writer) if name == "text" else torch.empty(0, dtype=torch.long)
-    if state := stage.load():
+    if state:
         model.load_state_dict(state["model"])
         if "optimizer" in state:
             optimizer.load_state_dict(state["optimizer"])
     fixed = embedding[aligned].detach().clone()
-    stream, sums = sources.groups(draw, Random(seed + stage.step)), np.zeros(2)
+    stream, sums = sources.groups(draw, Random(seed)), np.zeros(2)
     while not stage.over:
         stage.set_rate(optimizer)
         logits, labels, _ = forward(model, next(stream), heard)
