@@ -1,10 +1,10 @@
 """The end of speech pre-training: the states where Whisper hears a word are drawn to that word's mean state.
 
 CTC is content when the right word is likeliest; a state may still lie nearly as far from its word's mean as words lie from each
-other. A linear adapter hands all of that on, and the LLM would have to learn to read through it. So Whisper's decoder, which is
-no linear map, learns to take it away (the centre loss of Wen et al. 2016, to means that stay), while CTC keeps it hearing.
+other. A linear adapter hands all of that on, and the LLM would have to learn to read through it. So Whisper, which is no linear
+map, learns to take it away (the centre loss of Wen et al. 2016, to means that stay), while CTC keeps it hearing.
 
-    python -m models.nano.sharpen WORK_DIR --minutes 12
+    python -m models.nano.sharpen WORK_DIR --minutes 30
 """
 
 import argparse
@@ -35,7 +35,7 @@ from models.nano.train_speech import (
 from models.nano.world.spoken import tokens
 
 RATES = 5e-4, 1e-5  # learning rates: first, last
-WEIGHT = 4.0  # of the distance to the means, against CTC
+WEIGHT = 2.0  # of the distance to the means, against CTC
 BLANKS = 0.05  # weight of a position without a word
 
 
@@ -45,9 +45,7 @@ def train(folder: Path, minutes: float) -> None:
     clips, dev = synthesize.load(folder / "speech"), synthesize.load(folder / "dev")
     state = stage.load() or torch.load(folder / "speech.pt", weights_only=True)
     model = load(state)
-    model.requires_grad_(False)
-    for part in (model.whisper.decoder, model.word_head):
-        part.requires_grad_(True)
+    model.phoneme_head.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(model, RATES[0])
     words = {word: i for i, word in enumerate(model.words)}
@@ -65,8 +63,7 @@ def train(folder: Path, minutes: float) -> None:
             if torch.rand((), generator=generator) < VARIED:
                 mel = vary(mel, generator)
             with torch.autocast("cpu", torch.bfloat16):
-                with torch.no_grad():
-                    encoded = hearing.encode(model.whisper, hearing.normalize(mel).transpose(1, 2))
+                encoded = hearing.encode(model.whisper, hearing.normalize(mel).transpose(1, 2))
                 states = hearing.read(model.whisper, encoded)
                 logits = model.word_head(states)
             ctc = ctc_loss(logits, said, counts)
@@ -126,7 +123,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--minutes", type=float, default=12.0)
+    parser.add_argument("--minutes", type=float, default=30.0)
     options = parser.parse_args()
     parallel.run(train, options.folder, options.minutes)
 

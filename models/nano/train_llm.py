@@ -19,7 +19,7 @@ from models.nano.samples import IGNORED, Sample
 from models.nano.stage import Stage
 
 RATES = {"text": (1.4e-3, 2e-4), "stage1": (1e-3, 1e-5), "stage2": (4e-4, 1e-5)}  # learning rates: peak, last
-VERSION = "0.2.0"  # of the model
+VERSION = "0.3.0"  # of the model
 
 
 def forward(

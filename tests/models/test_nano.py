@@ -12,7 +12,12 @@ from edge_llasm.errors import NoSpeech
 from models.nano import evaluate
 from models.nano.world.spoken import tokens
 
-MOST_TOKEN_ERROR, LEAST_RIGHT = 0.21, 0.58  # what this version must keep; the aim is 0.06 and 0.88
+# Of each group: the share of its conversations that is asked, the most token error, the least right answers. What this version
+# must keep, some points from its table, as a sample and another processor differ.
+BOUNDS = {
+    "en": (1 / 4, 0.21, 0.58), "zh": (1 / 4, 0.21, 0.58), "mixed": (1 / 4, 0.21, 0.58),
+    "second turn": (1, 0.30, 0.44), "other synthesizer": (1, 0.30, 0.35),
+}  # fmt: skip
 DEMO = sorted(Path("models/nano/demo").glob("*.ogg"))
 
 
@@ -57,10 +62,11 @@ def test_silence_is_never_answered(nano: Assistant) -> None:
         answer(nano, audio=np.zeros(48_000, np.float32))
 
 
-def test_a_sample_of_the_held_out_set_is_heard_and_answered(nano: Assistant) -> None:
-    """A quarter of the set: the bounds leave room for sampling, the card carries the whole table."""
-    rows = [row for row in evaluate.held_out() if row["group"] in ("en", "zh", "mixed")][::4]
+@pytest.mark.parametrize("group", BOUNDS)
+def test_the_held_out_set_is_heard_and_answered(nano: Assistant, group: str) -> None:
+    share, most_error, least_right = BOUNDS[group]
+    rows = [row for row in evaluate.held_out() if row["group"] == group][:: round(1 / share)]
     results = [evaluate.conversation(row, nano) for row in rows]
     errors = sum(result.errors for result in results) / sum(len(tokens(result.said)) for result in results)
-    assert errors <= MOST_TOKEN_ERROR
-    assert np.mean([result.right for result in results]) >= LEAST_RIGHT
+    assert errors <= most_error
+    assert np.mean([result.right for result in results]) >= least_right
