@@ -23,9 +23,9 @@ from models.nano.world.spoken import Exchange
 GROUPS = {"en": 80, "zh": 80, "mixed": 60, "second turn": 25, "other synthesizer": 30}  # conversations
 SEED = 2026
 DEMO = {  # recordings that the README and `make demo` play: undistorted, by voices that training never hears
-    "1-capital-of-france.ogg": ("what is the capital of france", Voice("festival", "cmu_us_slt_arctic_hts")),
+    "1-define-a-function.ogg": ("define a function called parse date", Voice("espeak", "shelby", rate=0.9)),
     "2-print-total.ogg": ("把 total 打印出来", Voice("espeak", "shelby", rate=0.9)),
-    "3-li-bai.ogg": ("李白是谁", Voice("espeak", "steph3", rate=0.9)),
+    "3-a-sum.ogg": ("三十五加四十八等于多少", Voice("espeak", "steph3", rate=0.9)),
     "4-li-bai-in-english.ogg": ("comment on 李白 in english", Voice("espeak", "f5", rate=0.9)),
 }
 
