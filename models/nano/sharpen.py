@@ -31,7 +31,7 @@ from models.nano.train_speech import (
     evaluate,
     load,
     vary,
-)  # fmt: skip
+)
 from models.nano.world.spoken import tokens
 
 RATES = 5e-4, 1e-5  # learning rates: first, last
