@@ -26,6 +26,7 @@ from edge_llasm.room import require_disk
 from edge_llasm.speech.whisper_cpp import NAME as SPEECH_ENGINE
 from edge_llasm.verify import check_fit
 
+MOST_CONTEXT = 8192  # positions that are kept unless more are asked for
 PLAIN_FILE = f".{LLM_FILE}.f16"  # what the quantizer reads; not a part of the bundle
 CHECKPOINT, WHISPER = "checkpoint", "whisper"  # the keys of Parts.origins
 
@@ -49,8 +50,8 @@ class Manifest:
     """Whether the speech model was trained on windows as long as the clip."""
     temperature: float = 0.2
     max_tokens: int = 1024
-    context: int = 8192
-    """Positions that the runtime keeps, if the LLM was trained on as many: each takes memory from the start."""
+    context: int | None = None
+    """Positions that the runtime keeps, each of which takes memory from the start; None: the LLM's, at most 8192."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Parts:
     @property
     def n_ctx(self) -> int:
         """Positions that the bundle asks for."""
-        return min(self.manifest.context, self.llama_shape.n_ctx)
+        return self.manifest.context or min(MOST_CONTEXT, self.llama_shape.n_ctx)
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,11 @@ def _adapter(parts: Parts) -> tuple[Array, Array | None]:
     if not 1 <= parts.n_queries <= parts.whisper_shape.n_text_ctx:
         raise ConvertError(
             f"{parts.n_queries} queries do not fit Whisper's {parts.whisper_shape.n_text_ctx} positions"
+        )
+    if not parts.n_queries + 2 < parts.n_ctx <= parts.llama_shape.n_ctx:
+        raise ConvertError(
+            f"a context of {parts.n_ctx} positions: choose one above {parts.n_queries + 2}, which one recording takes, "
+            f"and up to {parts.llama_shape.n_ctx}, on which the LLM was trained"
         )
     bias = llama.get(prefix + "bias")
     return weight[:], None if bias is None else bias[:]

@@ -48,7 +48,7 @@ def make(folder: Path, scale: Scale) -> Path:
     parallel.run(train_speech.train, folder, scale.speech, scale.shape)
     parallel.run(sharpen.train, folder, scale.sharpen)
     # 3. Whisper is frozen from here on: its states are computed once.
-    if not (folder / "speech_states.npy").exists():
+    if not states.computed(folder):
         parallel.run(states.compute, folder)
     # 4. Text pre-training: LLaMA learns what to answer, its words embedded where Whisper's states of them lie.
     parallel.run(train_llm.train, folder, "text", scale.text)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.nano import hearing, parallel, synthesize
+from models.nano import parallel, synthesize
 from models.nano.optimizer import Optimizer
 from models.nano.spelling import word_numbers
 from models.nano.stage import Stage
@@ -29,6 +29,7 @@ from models.nano.train_speech import (
     collate,
     ctc_loss,
     evaluate,
+    hear,
     load,
     vary,
 )
@@ -62,10 +63,7 @@ def train(folder: Path, minutes: float) -> None:
             mel, _, said, counts = collate(group, {}, words)
             if torch.rand((), generator=generator) < VARIED:
                 mel = vary(mel, generator)
-            with torch.autocast("cpu", torch.bfloat16):
-                encoded = hearing.encode(model.whisper, hearing.normalize(mel).transpose(1, 2))
-                states = hearing.read(model.whisper, encoded)
-                logits = model.word_head(states)
+            states, logits = hear(model, mel)
             ctc = ctc_loss(logits, said, counts)
             away = distance(states.float(), logits, said, counts, means) / spread
             optimizer.zero_grad()
@@ -91,10 +89,8 @@ def mean_states(model: SpeechModel, clips: list[Clip]) -> Tensor:
     means = Means(model)
     for group in parallel.share(batches(clips, Random(7))):
         mel = collate(group, {}, dict.fromkeys(model.words, 0))[0]
-        with torch.autocast("cpu", torch.bfloat16):
-            encoded = hearing.encode(model.whisper, hearing.normalize(mel).transpose(1, 2))
-            states = hearing.read(model.whisper, encoded)
-            means.add(states, model.word_head(states).argmax(dim=-1))
+        states, logits = hear(model, mel)
+        means.add(states, logits.argmax(dim=-1))
     return means.result()
 
 

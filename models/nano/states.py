@@ -12,7 +12,13 @@ from torch import Tensor
 
 from models.nano import hearing, parallel, samples, synthesize
 from models.nano.language import Llasm
-from models.nano.train_speech import VARIED, SpeechModel, batches, collate, load, vary
+from models.nano.train_speech import VARIED, SpeechModel, batches, collate, hear, load, vary
+
+
+def computed(folder: Path) -> bool:
+    """Whether the states are there, and of Whisper as it is now."""
+    whisper, states = folder / "sharpen.pt", folder / "speech_states.npy"
+    return states.exists() and states.stat().st_mtime >= whisper.stat().st_mtime
 
 
 def compute(folder: Path) -> None:
@@ -24,26 +30,28 @@ def compute(folder: Path) -> None:
     for name in ("dev", "speech"):
         clips = synthesize.load(folder / name)
         shape = (len(clips), hearing.N_QUERIES)
-        files = folder / f"{name}_states.npy", folder / f"{name}_words.npy"
+        drafts = folder / f"{name}_words.tmp", folder / f"{name}_states.tmp"  # renamed when they are whole
         if parallel.rank() == 0:
-            np.lib.format.open_memmap(files[0], "w+", np.float16, (*shape, model.shape[0])).flush()
-            np.lib.format.open_memmap(files[1], "w+", np.int16, shape).flush()
+            np.lib.format.open_memmap(drafts[0], "w+", np.int16, shape).flush()
+            np.lib.format.open_memmap(drafts[1], "w+", np.float16, (*shape, model.shape[0])).flush()
         parallel.agree(0.0)
-        states, words = (np.lib.format.open_memmap(file, "r+") for file in files)
+        words, states = (np.lib.format.open_memmap(draft, "r+") for draft in drafts)
         where = {id(clip): i for i, clip in enumerate(clips)}
         generator = torch.Generator().manual_seed(parallel.rank())
         for group in parallel.share(batches(clips, Random(9))):
             mel = collate(group, {}, dict.fromkeys(model.words, 0))[0]
             if name == "speech" and torch.rand((), generator=generator) < VARIED:
                 mel = vary(mel, generator)
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                normalized = hearing.normalize(mel).transpose(1, 2)
-                read = hearing.read(model.whisper, hearing.encode(model.whisper, normalized))
-                likeliest = model.word_head(read).argmax(dim=-1)
+            with torch.no_grad():
+                read, logits = hear(model, mel)
             rows = [where[id(clip)] for clip in group]
-            states[rows], words[rows] = read.float().numpy(), likeliest.numpy()
+            states[rows], words[rows] = read.float().numpy(), logits.argmax(dim=-1).numpy()
         states.flush()
         words.flush()
+        parallel.agree(0.0)
+        if parallel.rank() == 0:
+            for draft, kind in zip(drafts, ("words", "states"), strict=True):
+                draft.rename(folder / f"{name}_{kind}.npy")
         parallel.agree(0.0)
 
 

@@ -50,6 +50,14 @@ class SpeechModel(nn.Module):
         return self.phoneme_head(encoded), self.word_head(hearing.read(self.whisper, encoded))
 
 
+def hear(model: SpeechModel, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Log power ``(batch, n_frames, 80)`` -> query states ``(batch, N_QUERIES, d)``, word logits ``(batch, N_QUERIES, w)``."""
+    with torch.autocast("cpu", torch.bfloat16):
+        encoded = hearing.encode(model.whisper, hearing.normalize(mel).transpose(1, 2))
+        states = hearing.read(model.whisper, encoded)
+        return states, model.word_head(states)
+
+
 def frame_labels(clip: Clip, index: dict[str, int], positions: int) -> list[int]:
     """The phoneme at the middle of each 20 ms position, 0 (silence) outside the speech, ``UNKNOWN`` where nobody knows."""
     if not clip.phonemes:

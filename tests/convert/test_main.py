@@ -74,6 +74,20 @@ def test_a_checkpoint_becomes_a_bundle_that_says_what_it_was_made_from(
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("context", ["66", "513"])
+def test_a_context_that_cannot_be_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], context: str
+) -> None:
+    llasm, whisper = write_tiny_checkpoint(tmp_path)
+    there = sorted(tmp_path.iterdir())
+    assert main([str(llasm), "--whisper", str(whisper), str(tmp_path / "out"), "--context", context]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"convert: a context of {context} positions: choose one above 66")
+    assert told.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == there
+
+
+@pytest.mark.torch
 def test_a_contradiction_about_bos_is_told_and_decided_as_the_reference_would(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
