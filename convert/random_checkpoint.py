@@ -5,7 +5,6 @@ smaller. The vocabulary is trained on this repository's own text, which suffices
 rows up to 32,000 are unused ones. So the files have the released sizes, and no answer makes sense.
 """
 
-import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.llm import LlamaShape, tensor_shapes
+from convert.pieces import train_pieces
 from convert.vocabulary import AU_END, AU_PATCH, AU_START
 from convert.whisper import WhisperShape, expected_shape, tensor_names
 from convert.workplace import one_line
@@ -149,27 +149,10 @@ def write_tower(folder: Path, shapes: Shapes, dtype: str) -> None:
 
 
 def write_vocabulary(folder: Path) -> None:
-    """Train a SentencePiece vocabulary with LLaMA's settings on the project's README and sources."""
-    import sentencepiece
-
+    """A vocabulary of the project's README and sources, and the files beside it."""
     texts = [ROOT / "README.md", *sorted((ROOT / "convert").glob("*.py"))]
     lines = [line for text in texts for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines),
-        model_writer=model,
-        vocab_size=N_TRAINED_PIECES,
-        model_type="bpe",
-        byte_fallback=True,
-        character_coverage=0.9995,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        allow_whitespace_only_pieces=True,
-        split_digits=True,
-        num_threads=1,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.model").write_bytes(model.getvalue())
+    (folder / "tokenizer.model").write_bytes(train_pieces(lines, N_TRAINED_PIECES, coverage=0.9995))
     _write_json(folder / "added_tokens.json", ADDED)
     # The released files contradict each other in what begins a text.
     ends = {"eos_token": "</s>", "unk_token": "<unk>"}

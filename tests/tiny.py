@@ -4,7 +4,6 @@ Made from a fixed seed by convert's own writers, without torch. What it answers 
 pieces and depends on all that it was asked; it never ends by itself.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from convert import llm, whisper
 from convert.bundle import Manifest, Parts, write_bundle
 from convert.llm import LlamaShape
+from convert.pieces import train_pieces
 from convert.vocabulary import AU_END, AU_PATCH, AU_START, NORMAL, Vocabulary
 from convert.whisper import WhisperShape
 from edge_llasm.parity import Difference, Parity
@@ -137,25 +137,8 @@ def tiny_parts(
 
 
 def write_vocabulary(path: Path) -> None:
-    """Train a SentencePiece vocabulary with Llama's settings on the lines above (milliseconds)."""
-    import sentencepiece
-
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(LINES.splitlines()),
-        model_writer=model,
-        vocab_size=N_PIECES,
-        model_type="bpe",
-        byte_fallback=True,
-        character_coverage=1.0,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        allow_whitespace_only_pieces=True,
-        split_digits=True,
-        num_threads=1,
-        minloglevel=2,
-    )
-    path.write_bytes(model.getvalue())
+    """A vocabulary of the lines above (milliseconds)."""
+    path.write_bytes(train_pieces(LINES.splitlines(), N_PIECES))
 
 
 def write_tiny_checkpoint(

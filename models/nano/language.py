@@ -1,6 +1,5 @@
 """nano's LLaMA: its SentencePiece vocabulary, its shape, and the adapter before it."""
 
-import io
 import re
 from pathlib import Path
 from random import Random
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from convert.pieces import train_pieces
 from edge_llasm.prompt import TEMPLATES, TokenIds
 from models.nano import corpus
 from models.nano.samples import typed
@@ -39,13 +39,7 @@ def train_tokenizer(file: Path) -> None:
             lines += [said, typed(rng, said), *answer.split("\n")]
     lines += [instruction for forms in corpus.TRANSCRIBE_BY_LANGUAGE.values() for instruction in forms] * 100
     separated = (re.sub(f"([{HAN}])", rf"{_BREAK}\1{_BREAK}", line) for line in lines)
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=separated, model_writer=model, model_type="bpe", vocab_size=PIECES, character_coverage=1.0,
-        byte_fallback=True, split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
-        pretokenization_delimiter=_BREAK, allow_whitespace_only_pieces=True, num_threads=1, minloglevel=2, bos_id=1, eos_id=2, unk_id=0, pad_id=-1,
-    )  # fmt: skip
-    file.write_bytes(model.getvalue())
+    file.write_bytes(train_pieces(separated, PIECES, delimiter=_BREAK))
 
 
 def load_tokenizer(file: Path) -> sentencepiece.SentencePieceProcessor:
