@@ -1,4 +1,4 @@
-"""SentencePiece vocabularies with LLaMA's settings: byte pairs, bytes for the rest, digits apart, nothing normalized."""
+"""SentencePiece vocabularies with LLaMA's settings: byte pairs, bytes for the rest, digits apart, text as it is."""
 
 import io
 from collections.abc import Iterable

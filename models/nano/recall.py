@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from models.nano import states, synthesize
+from models.nano import states
 from models.nano.hearing import N_QUERIES
 from models.nano.samples import Rows
 from models.nano.spelling import word_numbers
@@ -59,8 +59,8 @@ class Recall:
 def from_folder(folder: Path) -> Recall:
     """Of the training clips."""
     blank = len(states.finished(folder).words)
-    clips = synthesize.load(folder / "speech")
-    return Recall([clip.text for clip in clips], np.load(folder / "speech_words.npy"), blank)
+    texts = [clip.text for clip in states.clips_heard(folder)]
+    return Recall(texts, np.load(folder / "speech_words.npy"), blank)
 
 
 def _halves(n_words: int, rng: Random) -> Layout:

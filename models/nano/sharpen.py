@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models.nano import parallel, synthesize
 from models.nano.optimizer import Optimizer
 from models.nano.spelling import word_numbers
-from models.nano.stage import Stage
+from models.nano.stage import Stage, require
 from models.nano.states import Means
 from models.nano.synthesize import Clip
 from models.nano.train_speech import (
@@ -35,7 +35,7 @@ from models.nano.train_speech import (
 )
 from models.nano.world.spoken import tokens
 
-RATES = 5e-4, 1e-5  # learning rates: first, last
+RATES = 1e-3, 1e-5  # learning rates: first, last
 WEIGHT = 2.0  # of the distance to the means, against CTC
 BLANKS = 0.05  # weight of a position without a word
 
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=30.0)
     options = parser.parse_args()
+    require(parser, options.folder, "speech", "dev", "speech.pt")
     parallel.run(train, options.folder, options.minutes)
 
 

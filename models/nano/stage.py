@@ -1,5 +1,6 @@
 """One stage of training by the clock: learning rate, log, checkpoint. A run that was stopped goes on where it saved last."""
 
+import argparse
 import math
 import time
 from pathlib import Path
@@ -68,3 +69,12 @@ class Stage:
     def log(self, line: str) -> None:
         with self._log.open("a", encoding="utf-8") as file:
             file.write(f"{self.spent:6.1f} min  step {self.step:5d}  {line}\n")
+
+
+def require(parser: argparse.ArgumentParser, folder: Path, *names: str) -> None:
+    """Exit with status 2 and one line when what an earlier step makes is not in ``folder``."""
+    for name in names:
+        if not (folder / name).exists():
+            parser.error(
+                f"{folder / name} is missing: python -m models.nano.recipe {folder} takes all steps in order"
+            )

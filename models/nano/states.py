@@ -1,6 +1,7 @@
 """Whisper's states of every clip, computed once: it is frozen while the LLM learns.
 
-They go through the same variations that speech pre-training used, so that the LLM learns to live with imperfect hearing.
+Training clips are heard twice: as they are, and through the variations that speech pre-training used. So the LLM learns to live
+with imperfect hearing, and not to know a clip again.
 """
 
 from pathlib import Path
@@ -12,7 +13,15 @@ from torch import Tensor
 
 from models.nano import hearing, parallel, samples, synthesize
 from models.nano.language import Llasm
-from models.nano.train_speech import VARIED, SpeechModel, batches, collate, hear, load, vary
+from models.nano.synthesize import Clip
+from models.nano.train_speech import SpeechModel, batches, collate, hear, load, vary
+
+TIMES = 2  # that a training clip is heard
+
+
+def clips_heard(folder: Path) -> list[Clip]:
+    """The training clips in the order of their states, each ``TIMES`` times."""
+    return synthesize.load(folder / "speech") * TIMES
 
 
 def computed(folder: Path) -> bool:
@@ -23,13 +32,13 @@ def computed(folder: Path) -> bool:
 
 def compute(folder: Path) -> None:
     """What is heard in the clips: ``NAME_states.npy`` (clips, N_QUERIES, d) float16, the query states, and ``NAME_words.npy``
-    (clips, N_QUERIES) int16, the likeliest unit of CTC's output at each; NAME is ``speech`` or ``dev``.
+    (clips, N_QUERIES) int16, the likeliest unit of CTC's output at each; NAME is ``speech`` (``clips_heard``) or ``dev``.
     """
     model = finished(folder)
     model.eval()
-    for name in ("dev", "speech"):
+    for name, times in (("dev", 1), ("speech", TIMES)):
         clips = synthesize.load(folder / name)
-        shape = (len(clips), hearing.N_QUERIES)
+        shape = (times * len(clips), hearing.N_QUERIES)
         drafts = folder / f"{name}_words.tmp", folder / f"{name}_states.tmp"  # renamed when they are whole
         if parallel.rank() == 0:
             np.lib.format.open_memmap(drafts[0], "w+", np.int16, shape).flush()
@@ -38,14 +47,13 @@ def compute(folder: Path) -> None:
         words, states = (np.lib.format.open_memmap(draft, "r+") for draft in drafts)
         where = {id(clip): i for i, clip in enumerate(clips)}
         generator = torch.Generator().manual_seed(parallel.rank())
-        for group in parallel.share(batches(clips, Random(9))):
-            mel = collate(group, {}, dict.fromkeys(model.words, 0))[0]
-            if name == "speech" and torch.rand((), generator=generator) < VARIED:
-                mel = vary(mel, generator)
-            with torch.no_grad():
-                read, logits = hear(model, mel)
-            rows = [where[id(clip)] for clip in group]
-            states[rows], words[rows] = read.float().numpy(), logits.argmax(dim=-1).numpy()
+        for time in range(times):
+            for group in parallel.share(batches(clips, Random(9))):
+                mel = collate(group, {}, dict.fromkeys(model.words, 0))[0]
+                with torch.no_grad():
+                    read, logits = hear(model, mel if time == 0 else vary(mel, generator))
+                rows = [time * len(clips) + where[id(clip)] for clip in group]
+                states[rows], words[rows] = read.float().numpy(), logits.argmax(dim=-1).numpy()
         states.flush()
         words.flush()
         parallel.agree(0.0)

@@ -16,10 +16,16 @@ from torch import Tensor, nn
 from models.nano import checkpoint, hearing, language, parallel, recall, samples, sources, states, synthesize
 from models.nano.optimizer import Optimizer
 from models.nano.samples import IGNORED, Sample
-from models.nano.stage import Stage
+from models.nano.stage import Stage, require
 
 RATES = {"text": (1.4e-3, 2e-4), "stage1": (1e-3, 1e-5), "stage2": (4e-4, 1e-5)}  # learning rates: peak, last
-VERSION = "0.3.0"  # of the model
+NEEDS = {
+    "states": ("speech", "dev", "sharpen.pt"),
+    "text": ("speech", "sharpen.pt", "speech_states.npy"),
+    "stage1": ("speech", "dev", "sharpen.pt", "speech_states.npy", "text.pt"),
+    "stage2": ("speech", "dev", "sharpen.pt", "speech_states.npy", "stage1.pt"),
+}  # made by earlier steps
+VERSION = "0.4.0"  # of the model
 
 
 def forward(
@@ -85,7 +91,7 @@ def train(folder: Path, name: str, minutes: float) -> None:
         draw = sources.TextSource(writer, seed)
         dev, dev_heard = sources.text_dev_samples(writer), heard
     else:
-        draw = sources.SpokenSource(writer, synthesize.load(folder / "speech"), seed, talk=name == "stage2")
+        draw = sources.SpokenSource(writer, states.clips_heard(folder), seed, talk=name == "stage2")
         dev_heard = np.load(folder / "dev_states.npy")
         dev = sources.dev_samples(writer, synthesize.load(folder / "dev"))
     parts: dict[str, nn.Module] = {"text": model, "stage1": model.adapter, "stage2": model}
@@ -133,9 +139,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("stage", choices=("text", "states", "stage1", "stage2"))
+    parser.add_argument("stage", choices=tuple(NEEDS))
     parser.add_argument("--minutes", type=float, default=20.0)
     options = parser.parse_args()
+    require(parser, options.folder, *NEEDS[options.stage])
     if options.stage == "states":
         parallel.run(states.compute, options.folder)
     else:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from models.nano import corpus, hearing, parallel, synthesize
 from models.nano.optimizer import Optimizer
 from models.nano.scoring import distance
-from models.nano.stage import Stage
+from models.nano.stage import Stage, require
 from models.nano.synthesize import POSITION_SECONDS, Clip
 from models.nano.world.spoken import language_of, tokens
 
@@ -246,6 +246,7 @@ def main() -> None:
         "--shape", type=int, nargs=4, default=(192, 4, 4, 2), metavar=("D", "HEADS", "ENCODER", "DECODER")
     )
     options = parser.parse_args()
+    require(parser, options.folder, "speech", "dev")
     parallel.run(train, options.folder, options.minutes, tuple(options.shape))
 
 
