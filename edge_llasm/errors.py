@@ -6,6 +6,7 @@
      |- BundleError           a model folder that is missing, incomplete, altered, or whose parts do not fit
      |   `- UnknownModel      a name that no bundle has; the message lists the known ones
      |- DownloadError         a model that cannot be fetched: refused, cut off or altered
+     |- SoundError            a microphone or loudspeaker that is missing or stopped working
      |- NoRoom                a disk without room for what is to be written
      |- EngineError           a native library that is missing, of an unsupported version, or failing
      |   `- DeviceError       a device that no installed build supports
@@ -27,6 +28,7 @@ __all__ = [
     "NoRoom",
     "NoSpeech",
     "PromptTooLong",
+    "SoundError",
     "UnknownModel",
 ]
 
@@ -53,6 +55,10 @@ class UnknownModel(BundleError):
 
 class DownloadError(EdgeLlasmError):
     """A model cannot be fetched: refused, unreachable, cut off, or not the published file."""
+
+
+class SoundError(EdgeLlasmError):
+    """A microphone or loudspeaker, or the library that reaches them, is missing or stopped working."""
 
 
 class NoRoom(EdgeLlasmError):

@@ -73,14 +73,16 @@ def main() -> None:
     parser.add_argument("--upgrade", action="store_true", help="take the newest that pyproject.toml allows")
     parser.add_argument("--torch-wheel", type=Path, action="append", default=[], metavar="FILE")
     options = parser.parse_args()
-    dev = compile_group("dev", PROJECT, "--extra", "media", "--group", "dev", upgrade=options.upgrade)
+    dev = compile_group(
+        "dev", PROJECT, "--extra", "media", "--extra", "mic", "--group", "dev", upgrade=options.upgrade
+    )
     write("dev", dev)
     held = FOLDER / "dev.txt"
     write("runtime", compile_group("runtime", PROJECT, upgrade=options.upgrade, constraints=held))
     build = compile_group("build", "--group", "build", upgrade=options.upgrade, constraints=held)
     write("build", build)
     everything = compile_group(
-        "torch", PROJECT, "--extra", "media", "--extra", "train", "--group", "dev",
+        "torch", PROJECT, "--extra", "media", "--extra", "mic", "--extra", "train", "--group", "dev",
         upgrade=options.upgrade, constraints=held,
     )  # fmt: skip
     known = {package(block) for block in dev}

@@ -4,6 +4,7 @@ import click
 
 from edge_llasm import __version__
 from edge_llasm.cli.ask import ask, transcribe
+from edge_llasm.cli.devices import devices
 from edge_llasm.cli.doctor import doctor
 from edge_llasm.cli.models import models
 from edge_llasm.cli.pull import pull
@@ -32,5 +33,5 @@ def app() -> None:
     """
 
 
-for command in (ask, transcribe, models, pull, rm, doctor):
+for command in (ask, transcribe, models, pull, rm, devices, doctor):
     app.add_command(command)

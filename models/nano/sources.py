@@ -18,7 +18,7 @@ SALAD = 0.6  # share of it that is words without meaning: only what is heard say
 RECALLED = 0.6  # share of text pre-training's other questions that are heard
 TRANSCRIBED = 0.2  # share of stage 2 that is transcription: it teaches to read the states, word by word
 UNSPOKEN = 0.35  # share of stage 2 that no clip says: typed or recalled, of sentences without end
-FOLLOWED_UP = 0.25  # share of stage 2's conversations in clips that must have a second turn
+FOLLOWED_UP = 0.3  # share of stage 2's conversations in clips that must have a second turn
 
 Draw = Callable[[Random], Sample]
 

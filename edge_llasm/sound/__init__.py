@@ -1,0 +1,6 @@
+"""Microphones and loudspeakers, through sounddevice and PortAudio: nothing else in the package needs either."""
+
+from edge_llasm.sound.cards import Card, cards, find_input
+from edge_llasm.sound.microphone import Microphone
+
+__all__ = ["Card", "Microphone", "cards", "find_input"]
