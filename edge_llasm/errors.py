@@ -7,6 +7,7 @@
      |   `- UnknownModel      a name that no bundle has; the message lists the known ones
      |- DownloadError         a model that cannot be fetched: refused, cut off or altered
      |- SoundError            a microphone or loudspeaker that is missing or stopped working
+     |- ChatsError            the kept chats cannot be read or written, or a chat is not among them
      |- NoRoom                a disk without room for what is to be written
      |- EngineError           a native library that is missing, of an unsupported version, or failing
      |   `- DeviceError       a device that no installed build supports
@@ -21,6 +22,7 @@ __all__ = [
     "AudioError",
     "BundleError",
     "Busy",
+    "ChatsError",
     "DeviceError",
     "DownloadError",
     "EdgeLlasmError",
@@ -59,6 +61,10 @@ class DownloadError(EdgeLlasmError):
 
 class SoundError(EdgeLlasmError):
     """A microphone or loudspeaker, or the library that reaches them, is missing or stopped working."""
+
+
+class ChatsError(EdgeLlasmError):
+    """The file of the kept chats cannot be read or written, or there is no such chat in it."""
 
 
 class NoRoom(EdgeLlasmError):

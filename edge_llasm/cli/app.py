@@ -4,6 +4,7 @@ import click
 
 from edge_llasm import __version__
 from edge_llasm.cli.ask import ask, transcribe
+from edge_llasm.cli.chats import chats
 from edge_llasm.cli.devices import devices
 from edge_llasm.cli.doctor import doctor
 from edge_llasm.cli.models import models
@@ -33,5 +34,5 @@ def app() -> None:
     """
 
 
-for command in (ask, transcribe, models, pull, rm, devices, doctor):
+for command in (ask, transcribe, models, pull, rm, chats, devices, doctor):
     app.add_command(command)
