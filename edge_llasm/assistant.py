@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from time import perf_counter
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -28,7 +29,7 @@ from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Embeddings
+from edge_llasm.segments import Embeddings, Segment
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
@@ -73,6 +74,7 @@ class Assistant:
         self._owner: int | None = None  # the thread that began the running turn
         self._closed = False
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
+        self._heard: dict[bytes, Embeddings] = {}  # pieces that `prepare` listened to, by their samples
 
     @classmethod
     def load(
@@ -134,15 +136,11 @@ class Assistant:
         generator is closed) stays in the history as far as it came; a turn without any answer does not.
         Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
-        recordings = [load_audio(source) for source in _sources(audio)]
-        texts = (text,) if text and text.strip() else ()
-        if not recordings and not texts:
-            raise ValueError("a question needs audio, text, or both")
+        recordings, texts = _question(audio, text)
         with self._alone(wait):
             meter = self._meter(recordings)
-            pieces = [self._pieces_of(recording) for recording in recordings]
-            self._check_room(sum(map(len, pieces)))
-            user = (*(self._listen(some, meter, cancel) for some in pieces), *texts)
+            user = self._understand(recordings, texts, meter, cancel)
+            self._heard = {}
             answer = ""
             try:
                 with closing(self._answer([*self._history, Turn(user)], meter, options, cancel)) as chunks:
@@ -152,6 +150,29 @@ class Assistant:
             finally:
                 if answer:
                     self._remember(Turn(user, answer))
+
+    def prepare(
+        self,
+        audio: AudioSource | Sequence[AudioSource] | None = None,
+        text: str | None = None,
+        *,
+        options: Sampling | None = None,
+        cancel: threading.Event | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Do all of a `reply` that comes before its first token: a `reply` to the same then begins at once.
+
+        For a question that may not be over yet: what somebody said until now, while they pause. The answer to
+        another one is the same as without this, and begins no later than `cancel` lets it. Raises what `reply`
+        raises.
+        """
+        recordings, texts = _question(audio, text)
+        with self._alone(wait):
+            heard: dict[bytes, Embeddings] = {}
+            user = self._understand(recordings, texts, self._meter(recordings), cancel, heard)
+            self._heard = heard
+            segments = self._prompt([*self._history, Turn(user)], options or default_sampling(self.bundle))
+            self.llm.prepare(segments, cancel=cancel)
 
     def transcribe(
         self,
@@ -237,16 +258,47 @@ class Assistant:
                 "ask something shorter, or transcribe it"
             )
 
-    def _listen(self, pieces: Sequence[Samples], meter: Meter, cancel: threading.Event | None) -> Spoken:
+    def _understand(
+        self,
+        recordings: Sequence[Samples],
+        texts: Sequence[str],
+        meter: Meter,
+        cancel: threading.Event | None,
+        heard: dict[bytes, Embeddings] | None = None,
+    ) -> tuple[str | Spoken, ...]:
+        """The user's part of a turn; what was heard is noted in `heard`."""
+        pieces = [self._pieces_of(recording) for recording in recordings]
+        self._check_room(sum(map(len, pieces)))
+        return (*(self._listen(some, meter, cancel, heard) for some in pieces), *texts)
+
+    def _listen(
+        self,
+        pieces: Sequence[Samples],
+        meter: Meter,
+        cancel: threading.Event | None,
+        heard: dict[bytes, Embeddings] | None = None,
+    ) -> Spoken:
         """Pieces (n_samples,) f32 within the window -> one block (n, n_embd) f32 each."""
-        heard = []
+        blocks = []
         for piece in pieces:
-            embedded = self.speech.embed(piece)
-            meter.heard(embedded.speech_ms, embedded.adapter_ms)
-            heard.append(Embeddings(embedded.embeddings))
+            key = blake2b(piece.tobytes(), digest_size=16).digest()
+            block = self._heard.get(key)
+            if block is None:
+                embedded = self.speech.embed(piece)
+                meter.heard(embedded.speech_ms, embedded.adapter_ms)
+                block = Embeddings(embedded.embeddings)
+            if heard is not None:
+                heard[key] = block
+            blocks.append(block)
             if cancel is not None and cancel.is_set():
                 break  # the answer will be cancelled too, before its first token
-        return Spoken(tuple(heard))
+        return Spoken(tuple(blocks))
+
+    def _prompt(self, turns: Sequence[Turn], options: Sampling) -> list[Segment]:
+        """The last of `turns` is unanswered; the oldest drop where the context is too small."""
+        bundle, reserve = self.bundle, min(options.max_tokens, self.llm.n_ctx // 4)
+        form = (bundle.system, bundle.tokens, self.llm.tokenize)
+        return fit(TEMPLATES[bundle.template], turns, *form, n_ctx=self.llm.n_ctx, reserve=reserve)
 
     def _answer(
         self, turns: Sequence[Turn], meter: Meter, options: Sampling | None, cancel: threading.Event | None
@@ -255,9 +307,7 @@ class Assistant:
         bundle = self.bundle
         options = options or default_sampling(bundle)
         start, away = perf_counter(), 0.0
-        reserve = min(options.max_tokens, self.llm.n_ctx // 4)
-        form = (bundle.system, bundle.tokens, self.llm.tokenize)
-        segments = fit(TEMPLATES[bundle.template], turns, *form, n_ctx=self.llm.n_ctx, reserve=reserve)
+        segments = self._prompt(turns, options)
         pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
         with closing(pieces) as self._running:
             for piece in pieces:
@@ -287,6 +337,16 @@ class Assistant:
 def default_sampling(bundle: Bundle) -> Sampling:
     """What the bundle says of temperature and length, our defaults for the rest."""
     return Sampling(temperature=bundle.sampling.temperature, max_tokens=bundle.sampling.max_tokens)
+
+
+def _question(
+    audio: AudioSource | Sequence[AudioSource] | None, text: str | None
+) -> tuple[list[Samples], tuple[str, ...]]:
+    recordings = [load_audio(source) for source in _sources(audio)]
+    texts = (text,) if text and text.strip() else ()
+    if not recordings and not texts:
+        raise ValueError("a question needs audio, text, or both")
+    return recordings, texts
 
 
 def _sources(audio: AudioSource | Sequence[AudioSource] | None) -> Sequence[AudioSource]:

@@ -7,8 +7,8 @@ prompt (token ids | embeddings) -> what the cache already holds is skipped -> th
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Generator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -55,6 +55,7 @@ class Llm:
     def __init__(self, llama: Llama) -> None:
         self._llama = llama
         self._cached: list[Segment] = []  # what the KV cache holds, from position 0
+        self._fed = False  # whether llama.cpp's logits are those after the last cached position
         self._lock = threading.Lock()
 
     @classmethod
@@ -102,6 +103,15 @@ class Llm:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
         return self._llama.tokenize(text)
 
+    def prepare(self, segments: Sequence[Segment], *, cancel: threading.Event | None = None) -> bool:
+        """Read a prompt, so that `generate` begins at once when it is given the same; False when cancelled.
+
+        Raises what `generate` raises.
+        """
+        with self._alone():
+            self._prefill(segments, cancel)
+            return cancel is None or not cancel.is_set()
+
     def generate(
         self,
         segments: Sequence[Segment],
@@ -117,28 +127,29 @@ class Llm:
         when `cancel` is set (looked at before each token and each batch of the prompt).
         Raises PromptTooLong, EngineError (embeddings that do not fit, a native failure), Busy, ValueError.
         """
-        if not self._lock.acquire(blocking=False):
-            raise Busy("this language model is in the middle of an answer: read it to its end or close it")
-        try:
+        with self._alone():
             state = self._prefill(segments, cancel)
             if cancel is not None and cancel.is_set():
                 yield replace(state, finish_reason="cancelled")
                 return
             text = TextStream(stop, strip_space=self._llama.adds_space)
             yield from self._answer(state, options, frozenset(stop_tokens), text, cancel)
-        except EngineError:
-            self._cached = []  # what stands in the cache may be broken
-            raise
-        finally:
-            self._lock.release()
 
     def close(self) -> None:
         """Free the model. Closing twice is fine; Busy while an answer is half read."""
+        with self._alone():
+            self._cached = []
+            self._llama.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         if not self._lock.acquire(blocking=False):
             raise Busy("this language model is in the middle of an answer: read it to its end or close it")
         try:
-            self._cached = []
-            self._llama.close()
+            yield
+        except EngineError:
+            self._cached = []  # what stands in the cache may be broken
+            raise
         finally:
             self._lock.release()
 
@@ -181,11 +192,14 @@ class Llm:
         """Bring the cache to hold exactly `segments` (less, if cancelled), feeding only what is new."""
         self._check(segments)
         start, n = perf_counter(), length(segments)
-        # The last position is always fed anew: its logits choose the first token.
+        if self._fed and length(self._cached) == n == common_prefix(self._cached, segments):
+            return Piece("", 0, None, prompt_tokens=n, cached_tokens=n, prefill_ms=0.0)
+        # The last position is fed anew: its logits choose the first token.
         last = segments[-1]
         reusable = n - (len(last) if isinstance(last, Embeddings) else 1)
         known = min(common_prefix(self._cached, segments), reusable)
         self._cached, rest = split(segments, known)
+        self._fed = False
         kept = self._llama.forget(known)
         if kept != known:  # an architecture whose memory cannot be shortened
             self._cached, rest = split(segments, kept)
@@ -202,6 +216,7 @@ class Llm:
         more than that, which the next prompt's `forget` drops, but never less.
         """
         llama, position = self._llama, length(self._cached)
+        self._fed = False
         for start in range(0, len(segment), llama.n_batch):
             if cancel is not None and cancel.is_set():
                 return False
@@ -214,6 +229,7 @@ class Llm:
                 llama.feed_embeddings(segment.values[start:end], position + start)
         if isinstance(segment, Embeddings):
             self._cached.append(segment)  # whole or not at all: half a block is never reused
+        self._fed = True
         return True
 
     def _check(self, segments: Sequence[Segment]) -> None:

@@ -101,6 +101,37 @@ def test_the_chat_is_remembered_and_kept_in_the_cache(assistant: Assistant, spee
     assert len(assistant.history) == 2
 
 
+def test_a_prepared_question_is_answered_from_its_first_token_on(assistant: Assistant, speech: Path) -> None:
+    cold = text_of(assistant.reply(speech))
+    assistant.reset()
+    assistant.prepare(speech)
+    *chunks, last = assistant.reply(speech)
+    assert last.timings is not None
+    assert (last.timings.speech_ms, last.timings.prefill_ms) == (0.0, 0.0)
+    assert last.timings.cached_tokens == last.timings.prompt_tokens
+    assert "".join(chunk.text for chunk in [*chunks, last]) == cold
+
+
+def test_what_was_prepared_in_vain_changes_no_answer(assistant: Assistant, speech: Path) -> None:
+    said = load_audio(speech)
+    cold = text_of(assistant.reply(said))
+    assistant.reset()
+    for share in (3, 2):
+        assistant.prepare(said[: len(said) // share])
+    assert text_of(assistant.reply(said)) == cold
+    assistant.prepare(said)
+    assert assistant.history[1:] == ()
+    assistant.reset()
+    assert text_of(assistant.reply(text="hello")) != cold
+    assistant.reset()
+    assert text_of(assistant.reply(said)) == cold
+
+
+def test_silence_cannot_be_prepared(assistant: Assistant) -> None:
+    with pytest.raises(NoSpeech):
+        assistant.prepare(np.zeros(16_000, np.float32))
+
+
 def test_reset_forgets_the_chat(assistant: Assistant) -> None:
     first = text_of(assistant.reply(text="hello"))
     second = text_of(assistant.reply(text="hello"))

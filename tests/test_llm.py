@@ -140,6 +140,30 @@ def test_the_same_prompt_feeds_one_position(llm: Llm) -> None:
     assert last.cached_tokens == last.prompt_tokens - 1
 
 
+def test_a_prepared_prompt_is_answered_without_feeding_anything(llm: Llm, path: Path) -> None:
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 0), Tokens((10, 11))]
+    assert llm.prepare(segments)
+    answer, last = run(llm, segments)
+    assert answer == fresh(path, segments)
+    assert (last.cached_tokens, last.prefill_ms) == (last.prompt_tokens, 0.0)
+    assert run(llm, segments)[0] == answer  # its logits are gone by now
+
+
+def test_a_prompt_that_was_prepared_in_vain_changes_nothing(llm: Llm, path: Path) -> None:
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 0), Tokens((10, 11))]
+    for other in ([*segments, Tokens((12,))], segments[:2], [prompt(llm, "no")]):
+        assert llm.prepare(other)
+        assert run(llm, segments)[0] == fresh(path, segments)
+
+
+def test_preparing_may_be_cancelled(llm: Llm, path: Path) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    segments: list[Segment] = [prompt(llm, "read "), audio(llm, 0), Tokens((10,))]
+    assert not llm.prepare(segments, cancel=cancel)
+    assert run(llm, segments)[0] == fresh(path, segments)
+
+
 def test_the_same_audio_is_reused_and_other_audio_is_not(llm: Llm, path: Path) -> None:
     head = prompt(llm, "read ")
     run(llm, [head, audio(llm, 0), Tokens((10,))])
