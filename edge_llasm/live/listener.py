@@ -1,0 +1,102 @@
+"""A question from the key's press to its release."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_llasm.audio import SAMPLE_RATE
+from edge_llasm.live.drafts import Drafts
+from edge_llasm.live.ear import Ear
+from edge_llasm.sound import Microphone
+
+__all__ = ["Listener"]
+
+Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
+
+PAUSES_S = 0.200, 0.300, 0.500, 1.000
+"""Into a pause, the question may be over; where it ends, soft sounds included, is seen better later on"""
+
+
+class Listener:
+    """Records through a microphone; in each pause what was said so far goes to `drafts`.
+
+    Not thread-safe: `poll` is called some twenty times a second by whoever shows the level.
+    """
+
+    def __init__(self, microphone: Microphone, drafts: Drafts | None = None) -> None:
+        self._microphone, self._drafts = microphone, drafts
+        self._parts: list[Samples] = []
+        self._ear = Ear()
+        self._drafted_s, self._drafts_of_pause = 0.0, 0  # the speech until here is in so many drafts
+        self.recording = False
+
+    @property
+    def seconds(self) -> float:
+        """Recorded so far, the pre-roll included."""
+        return sum(map(len, self._parts)) / SAMPLE_RATE
+
+    @property
+    def heard_speech(self) -> bool:
+        """Whether anybody has spoken yet."""
+        return self._ear.heard_speech
+
+    @property
+    def pause_s(self) -> float:
+        """s since somebody spoke last."""
+        return self._ear.pause_s
+
+    @property
+    def level(self) -> float:
+        """RMS, full scale 1."""
+        return self._microphone.level if self.recording else 0.0
+
+    @property
+    def lost(self) -> bool:
+        """Whether the microphone went away while it recorded; what it heard is there."""
+        return self.recording and self._microphone.lost
+
+    def start(self) -> None:
+        """The key went down. Raises SoundError."""
+        self._microphone.begin()
+        self._parts, self._ear = [], Ear()
+        self._drafted_s, self._drafts_of_pause = 0.0, 0
+        self.recording = True
+
+    def poll(self) -> None:
+        """Take in what was heard, and see whether there is a pause."""
+        if not self.recording:
+            return
+        self._hear(self._microphone.read())
+        if self._drafts is None or not self._ear.heard_speech:
+            return
+        if self._ear.spoken_s > self._drafted_s:
+            self._drafted_s, self._drafts_of_pause = self._ear.spoken_s, 0
+        due = sum(self._ear.pause_s >= pause for pause in PAUSES_S)
+        if due > self._drafts_of_pause:
+            self._drafts.offer(np.concatenate(self._parts))
+            self._drafts_of_pause = due
+
+    def stop(self) -> Samples:
+        """The key went up: the whole recording, (n_samples,) f32 at 16 kHz.
+
+        A draft that holds all that was said goes on: the answer waits for it. Another one leaves off.
+        """
+        self._hear(self._microphone.end())
+        self.recording = False
+        drafted = self._drafts_of_pause > 0 and self._ear.spoken_s == self._drafted_s
+        if self._drafts is not None and not drafted:
+            self._drafts.drop()
+        return np.concatenate([np.zeros(0, np.float32), *self._parts])
+
+    def cancel(self) -> None:
+        """Forget the recording."""
+        if self.recording:
+            self._microphone.drop()
+            self.recording = False
+        if self._drafts is not None:
+            self._drafts.drop()
+
+    def _hear(self, samples: Samples) -> None:
+        self._parts.append(samples)
+        self._ear.feed(samples)
