@@ -8,6 +8,7 @@
      |- DownloadError         a model that cannot be fetched: refused, cut off or altered
      |- SoundError            a microphone or loudspeaker that is missing or stopped working
      |- ChatsError            the kept chats cannot be read or written, or a chat is not among them
+     |- ConfigError           the configuration file cannot be read, or holds what nobody knows
      |- NoRoom                a disk without room for what is to be written
      |- EngineError           a native library that is missing, of an unsupported version, or failing
      |   `- DeviceError       a device that no installed build supports
@@ -23,6 +24,7 @@ __all__ = [
     "BundleError",
     "Busy",
     "ChatsError",
+    "ConfigError",
     "DeviceError",
     "DownloadError",
     "EdgeLlasmError",
@@ -65,6 +67,10 @@ class SoundError(EdgeLlasmError):
 
 class ChatsError(EdgeLlasmError):
     """The file of the kept chats cannot be read or written, or there is no such chat in it."""
+
+
+class ConfigError(EdgeLlasmError):
+    """The configuration file cannot be read, or holds a key or a value that no option has."""
 
 
 class NoRoom(EdgeLlasmError):

@@ -5,6 +5,7 @@ import click
 from edge_llasm import __version__
 from edge_llasm.cli.ask import ask, transcribe
 from edge_llasm.cli.chats import chats
+from edge_llasm.cli.config import config, configured
 from edge_llasm.cli.devices import devices
 from edge_llasm.cli.doctor import doctor
 from edge_llasm.cli.models import models
@@ -27,12 +28,14 @@ Exit status: 0; 1 an error, told in one line; 2 usage; 3 no speech in the record
     epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="edge-llasm", message="%(prog)s %(version)s")
-def app() -> None:
+@click.pass_context
+def app(context: click.Context) -> None:
     """Ask a speech language model on your own machine, offline.
 
     The answer goes to standard output, everything else to standard error.
     """
+    context.default_map = configured(app)
 
 
-for command in (ask, transcribe, models, pull, rm, chats, devices, doctor):
+for command in (ask, transcribe, models, pull, rm, chats, config, devices, doctor):
     app.add_command(command)
