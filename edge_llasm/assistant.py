@@ -74,6 +74,7 @@ class Assistant:
         self._owner: int | None = None  # the thread that began the running turn
         self._closed = False
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
+        self._question: tuple[str | Spoken, ...] = ()
         self._heard: dict[bytes, Embeddings] = {}  # pieces that `prepare` listened to, by their samples
 
     @classmethod
@@ -115,6 +116,23 @@ class Assistant:
         """The chat so far, oldest turn first. Turns too old to fit the context again are forgotten."""
         return tuple(self._history)
 
+    @property
+    def question(self) -> tuple[str | Spoken, ...]:
+        """The user's part of the newest turn, from its first chunk on."""
+        return self._question
+
+    def resume(self, turns: Sequence[Turn]) -> None:
+        """Go on after `turns`, which are answered, instead of the chat so far. Waits for a running turn.
+
+        Raises ValueError for a turn that is not answered, or whose embeddings are not this model's.
+        """
+        for turn in turns:
+            blocks = [piece for part in turn.user if isinstance(part, Spoken) for piece in part.pieces]
+            if turn.answer is None or any(block.values.shape[1] != self.llm.n_embd for block in blocks):
+                raise ValueError("a chat is resumed by answered turns that this model heard")
+        with self._alone(wait=True):
+            self._history = list(turns)
+
     def reset(self) -> None:
         """Forget the chat. Waits for a running turn."""
         with self._alone(wait=True):
@@ -140,7 +158,7 @@ class Assistant:
         with self._alone(wait):
             meter = self._meter(recordings)
             user = self._understand(recordings, texts, meter, cancel)
-            self._heard = {}
+            self._heard, self._question = {}, user
             answer = ""
             try:
                 with closing(self._answer([*self._history, Turn(user)], meter, options, cancel)) as chunks:

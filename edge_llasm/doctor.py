@@ -119,7 +119,7 @@ def _microphone() -> Iterator[Finding]:
     else:
         also = f" && {_portaudio_line()}" if platform.system() == "Linux" else ""
         yield Finding(
-            "microphone", False, f"sounddevice is {detail}", f"pip install 'edge-llasm[mic]'{also}", False
+            "microphone", False, f"sounddevice is {detail}", f"pip install 'edge-llasm[talk]'{also}", False
         )
 
 

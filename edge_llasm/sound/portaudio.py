@@ -18,7 +18,7 @@ def portaudio() -> Any:
         with quiet():  # ALSA and JACK tell a terminal about every card that they do not find
             import sounddevice
     except ImportError as error:
-        raise SoundError("sounddevice is not installed: pip install 'edge-llasm[mic]'") from error
+        raise SoundError("sounddevice is not installed: pip install 'edge-llasm[talk]'") from error
     except OSError as error:
         raise SoundError(f"{error}: run edge-llasm doctor, it names what to install") from error
     return sounddevice

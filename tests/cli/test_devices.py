@@ -22,4 +22,4 @@ def test_without_sounddevice_the_line_that_installs_it_is_told() -> None:
     code = "import sys; sys.modules['sounddevice'] = None; from edge_llasm.cli import run; sys.exit(run(['devices']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "edge-llasm: sounddevice is not installed: pip install 'edge-llasm[mic]'\n"
+    assert done.stderr == "edge-llasm: sounddevice is not installed: pip install 'edge-llasm[talk]'\n"

@@ -1,0 +1,156 @@
+"""A chat by voice and by hand: what is asked is answered, kept, and can be gone on with."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_llasm.assistant import Assistant
+from edge_llasm.chats import Store
+from edge_llasm.live.session import Asked, Ended, Event, Failed, Session, Written, WrittenDown
+from edge_llasm.sampling import Sampling
+from edge_llasm.sound import Microphone
+from tests.sound.virtual import Room
+
+PATIENCE_S = 30
+LONG = Sampling(max_tokens=400, guard=None)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "chats.sqlite") as store:
+        yield store
+
+
+def until(session: Session, kind: type[Event]) -> list[Event]:
+    """What happens, up to the first event of a kind."""
+    events: list[Event] = []
+    end = time.monotonic() + PATIENCE_S
+    while not any(isinstance(event, kind) for event in events):
+        assert time.monotonic() < end, events
+        events += session.poll()
+        time.sleep(0.02)
+    return events
+
+
+def written(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Written))
+
+
+def test_a_typed_question_is_answered_and_kept(assistant: Assistant, store: Store) -> None:
+    with Session(assistant, None, store) as session:
+        session.send("hello")
+        assert session.state == "answering"
+        events = until(session, Ended)
+        assert session.state == "idle"
+    assert events[0] == Asked(0.0, "hello")
+    (chat,) = store.chats()
+    (exchange,) = store.exchanges(chat.number)
+    assert (exchange.typed, exchange.answer) == ("hello", written(events))
+    assert exchange.finish_reason in ("stop", "length", "repetition")
+
+
+def test_a_spoken_question_is_answered_kept_and_written_down(
+    assistant: Assistant, store: Store, virtual_room: Room, speech: Path
+) -> None:
+    with Microphone() as microphone, Session(assistant, microphone, store, keep_audio=True) as session:
+        session.press()
+        assert session.state == "recording"
+        with virtual_room.play(speech) as playing:
+            while playing.poll() is None:
+                assert session.poll() == []
+                time.sleep(0.05)
+        session.release()
+        events = until(session, WrittenDown)
+        (first,) = assistant.history
+        session.send("and then?")
+        second = written(until(session, Ended))
+    asked, *_, down = events
+    assert isinstance(asked, Asked)
+    assert asked.seconds > 1.9
+    (chat,) = store.chats()
+    exchanges = store.exchanges(chat.number)
+    assert isinstance(down, WrittenDown)
+    assert exchanges[0].transcript == down.transcript
+    assert [exchange.answer for exchange in exchanges] == [written(events), second]
+    ((_, recording),) = store.recordings(chat.number)
+    assert recording.startswith(b"fLaC")
+
+    # Gone on with later, the chat is the same to the model.
+    assistant.reset()
+    with Session(assistant, None, store) as session:
+        session.resume(chat.number)
+        assert assistant.history[0] == first
+        session.send("more")
+        until(session, Ended)
+    assert len(store.exchanges(chat.number)) == 3
+
+
+def test_an_answer_can_be_stopped_and_is_kept_as_far_as_it_came(assistant: Assistant, store: Store) -> None:
+    with Session(assistant, None, store, options=LONG) as session:
+        session.send("hello")
+        begun = until(session, Written)
+        session.stop()
+        events = begun + until(session, Ended)
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.finish_reason == "cancelled"
+    (exchange,) = store.exchanges(store.chats()[0].number)
+    assert (exchange.answer, exchange.finish_reason) == (written(events), "cancelled")
+
+
+def test_a_new_question_ends_the_answer_before_it(assistant: Assistant, store: Store) -> None:
+    with Session(assistant, None, store, options=LONG) as session:
+        session.send("first")
+        until(session, Written)
+        session.send("second")
+        events: list[Event] = []
+        while sum(isinstance(event, Ended) for event in events) < 2:
+            assert session.state == "answering"
+            events += until(session, Ended)
+        assert session.state == "idle"
+    ends = [event.finish_reason for event in events if isinstance(event, Ended)]
+    assert ends == ["cancelled", "length"]
+    assert written(events[events.index(Asked(0.0, "second")) :])
+    assert [exchange.typed for exchange in store.exchanges(1)] == ["first", "second"]
+
+
+def test_silence_is_not_answered(assistant: Assistant, store: Store, virtual_room: Room) -> None:
+    with Microphone() as microphone, Session(assistant, microphone, store) as session:
+        session.press()
+        time.sleep(0.5)
+        session.release()
+        events = until(session, Failed)
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert failed.message.startswith("no speech was found")
+    assert store.chats() == []
+
+
+def test_an_unplugged_microphone_asks_what_it_heard(
+    assistant: Assistant, store: Store, virtual_room: Room, speech: Path
+) -> None:
+    with Microphone() as microphone, Session(assistant, microphone, store) as session:
+        session.press()
+        with virtual_room.play(speech):
+            time.sleep(1.5)
+            virtual_room.control("unload-module", "module-null-sink")
+        assert written(until(session, Ended))
+
+
+def test_a_new_chat_forgets_and_keeps_the_old_one(assistant: Assistant, store: Store) -> None:
+    with Session(assistant, None, store) as session:
+        session.send("hello")
+        first = written(until(session, Ended))
+        session.new_chat()
+        session.send("hello")
+        assert written(until(session, Ended)) == first
+    assert [chat.turns for chat in store.chats()] == [1, 1]
+
+
+def test_nothing_is_kept_without_a_store(assistant: Assistant, tmp_path: Path) -> None:
+    with Session(assistant, None) as session:
+        session.send("hello")
+        until(session, Ended)
+    assert list(tmp_path.iterdir()) == []
