@@ -24,6 +24,7 @@ EPILOG = """\b
 Examples:
   edge-llasm talk
   edge-llasm talk --model nano --input 1
+  edge-llasm talk --hands-free
   edge-llasm talk --chat 3
 """
 
@@ -61,6 +62,7 @@ CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
 @click.option("--chat", type=int, metavar="N", help="Go on with a chat of `edge-llasm chats`.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of this chat.")
 @click.option("--keep-audio", is_flag=True, help="Keep the recordings too.")
+@click.option("--hands-free", is_flag=True, help="No key: speech begins a question, a pause ends it.")
 @click.option(
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
@@ -95,7 +97,7 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
     try:
         microphone = Microphone(card)
     except EdgeLlasmError as error:
-        if card is not None:
+        if card is not None or options["hands_free"]:
             raise
         missing = str(error)
     try:
@@ -108,6 +110,7 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
                 store,
                 transcripts=options["transcripts"],
                 keep_audio=options["keep_audio"],
+                hands_free=options["hands_free"],
             )
             with session:
                 if chat is not None:
@@ -115,7 +118,8 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
                 with Keyboard() as keyboard, Screen(Console(highlight=False)) as screen:
                     if missing:
                         screen.say(f"{missing}; type instead", "yellow")
-                    _Talk(session, screen, store, keyboard.tells_release).run(keyboard)
+                    holds = keyboard.tells_release
+                    _Talk(session, screen, store, holds, options["hands_free"]).run(keyboard)
     finally:
         progress.clear()
         if microphone is not None:
@@ -131,8 +135,9 @@ def _interrupt(*_: object) -> None:
 class _Talk:
     """What each key does, and what is shown."""
 
-    def __init__(self, session: Session, screen: Screen, store: Any, holds: bool) -> None:
+    def __init__(self, session: Session, screen: Screen, store: Any, holds: bool, hands_free: bool) -> None:
         self._session, self._screen, self._store, self._holds = session, screen, store, holds
+        self._hands_free = hands_free
         self._line = ""
         self._opening = False
         self._last = ""  # of the last turn: the felt delay, and what the chat takes of the context
@@ -156,7 +161,7 @@ class _Talk:
             self._show()
 
     def _press(self, key: Key) -> None:
-        if key.name == "space" and not self._line and not self._opening:
+        if key.name == "space" and not self._line and not self._opening and not self._hands_free:
             self._space(key)
         elif key.action == "release":
             return
@@ -268,4 +273,6 @@ class _Talk:
     def _hint(self) -> str:
         if self._session.listener is None:
             return "type"
+        if self._hands_free:
+            return "listening"
         return f"{'hold or ' if self._holds else ''}tap space to talk"

@@ -9,6 +9,7 @@ from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.live.ear import Ear
 from edge_llasm.sound import Microphone
+from edge_llasm.sound.microphone import PRE_ROLL_S
 
 __all__ = ["Listener"]
 
@@ -76,6 +77,13 @@ class Listener:
         if due > self._drafts_of_pause:
             self._drafts.offer(np.concatenate(self._parts))
             self._drafts_of_pause = due
+
+    def forget(self) -> None:
+        """Nobody has spoken for long: of what was heard keep only the end, as if the key went down now."""
+        kept = np.concatenate(self._parts)[-round(PRE_ROLL_S * SAMPLE_RATE) :]
+        self._parts, self._ear = [], Ear()
+        self._drafted_s, self._drafts_of_pause = 0.0, 0
+        self._hear(kept)
 
     def stop(self) -> Samples:
         """The key went up: the whole recording, (n_samples,) f32 at 16 kHz.

@@ -30,6 +30,10 @@ __all__ = ["Asked", "Ended", "Event", "Failed", "Session", "Written", "WrittenDo
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
 State = Literal["idle", "recording", "answering"]
 
+OVER_S = 0.8
+"""A pause that ends a question when nobody holds a key"""
+NOBODY_S = 3.0
+"""Without speech, what was heard so long ago is forgotten"""
 KEEP_EVERY_S = 0.2
 """Between two writings of an answer that grows"""
 
@@ -93,14 +97,18 @@ class Session:
         options: Sampling | None = None,
         transcripts: bool = True,
         keep_audio: bool = False,
+        hands_free: bool = False,
     ) -> None:
         """Without a microphone questions are only typed; without a store nothing is kept.
+
+        `hands_free`: no key is needed, speech begins a question and a pause ends it; speech also ends an answer.
 
         `transcripts`: after an answer, write down what was said; the model's answers know nothing of it.
         """
         self.assistant = assistant
         self._store, self._options = store, options
         self._transcripts, self._keep_audio = transcripts, keep_audio
+        self._hands_free = hands_free
         self._drafts = Drafts(assistant, options)
         self._listener = Listener(microphone, self._drafts) if microphone else None
         self._events: SimpleQueue[Event] = SimpleQueue()
@@ -112,7 +120,9 @@ class Session:
 
     @property
     def state(self) -> State:
-        if self._listener is not None and self._listener.recording:
+        """Hands-free, it records when somebody speaks."""
+        listener = self._listener
+        if listener is not None and listener.recording and (listener.heard_speech or not self._hands_free):
             return "recording"
         return "answering" if self._unanswered else "idle"
 
@@ -168,6 +178,8 @@ class Session:
             self._listener.poll()
             if self._listener.lost:
                 self.release()  # what was recorded is answered all the same
+            elif self._hands_free:
+                self._attend(self._listener)
         events = list(self._drain())
         self._unanswered -= sum(isinstance(event, (Ended, Failed)) for event in events)
         return events
@@ -185,6 +197,17 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _attend(self, listener: Listener) -> None:
+        if not listener.recording:
+            listener.start()
+        elif not listener.heard_speech:
+            if listener.seconds > NOBODY_S:
+                listener.forget()
+        elif listener.pause_s >= OVER_S:
+            self.release()
+        else:
+            self.stop()
 
     def _ask(self, audio: Samples | None, typed: str, asked: float) -> None:
         before, self._cancel = self._worker, threading.Event()

@@ -1,6 +1,6 @@
 """How nano is made, from nothing to the table in its card: LLaSM's recipe (arXiv 2308.15930) at a laptop's size.
 
-    python -m models.nano.recipe WORK_DIR            # some 5 hours on two cores; interrupt and repeat at will
+    python -m models.nano.recipe WORK_DIR            # some 6 hours on two cores; interrupt and repeat at will
     python -m models.nano.recipe WORK_DIR --smoke    # minutes: every step for real, on so little that nothing is learnt
     python -m models.nano.recipe WORK_DIR --from models/nano/checkpoint    # train the published weights further
 
@@ -35,7 +35,7 @@ class Scale:
     shape: tuple[int, int, int, int] = (192, 4, 4, 2)  # Whisper's width, heads, encoder and decoder layers
 
 
-FULL = Scale(clips=24_000, dev_clips=300, speech=90, sharpen=30, text=90, stage1=2, stage2=40, held_out=None)
+FULL = Scale(clips=24_000, dev_clips=300, speech=90, sharpen=90, text=90, stage1=2, stage2=85, held_out=None)
 SMOKE = Scale(clips=120, dev_clips=12, speech=0.3, sharpen=0.1, text=0.3, stage1=0.1, stage2=0.2, held_out=2)
 
 

@@ -39,6 +39,7 @@ class Screen:
         """Until something is shown, past the first `since` characters."""
         end = time.monotonic() + seconds
         while wanted not in self.text[since:]:
+            assert self.process.poll() is None, self.text
             assert time.monotonic() < end, self.text
             self.look(0.1)
 

@@ -154,3 +154,27 @@ def test_nothing_is_kept_without_a_store(assistant: Assistant, tmp_path: Path) -
         session.send("hello")
         until(session, Ended)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hands_free_a_pause_asks_and_speech_ends_the_answer(
+    assistant: Assistant, store: Store, virtual_room: Room, speech: Path
+) -> None:
+    with (
+        Microphone() as microphone,
+        Session(assistant, microphone, store, options=LONG, hands_free=True, transcripts=False) as session,
+    ):
+        end = time.monotonic() + 4.0  # longer than silence is remembered
+        while time.monotonic() < end:
+            assert session.poll() == []
+            assert session.state == "idle"
+            time.sleep(0.05)
+        with virtual_room.play(speech):
+            asked, *_ = until(session, Written)
+        assert isinstance(asked, Asked)
+        assert 1.9 < asked.seconds < 5.0
+        with virtual_room.play(speech):
+            events = until(session, Asked)
+        ended = next((event for event in events if isinstance(event, Ended)), None)
+        assert ended is None or ended.finish_reason in ("cancelled", "length")
+        assert written(until(session, Ended))
+    assert [exchange.seconds > 1.9 for exchange in store.exchanges(1)] == [True, True]
