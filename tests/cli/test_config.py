@@ -27,8 +27,9 @@ def test_what_the_file_sets_is_shown_with_its_source(file: Path, capsys: pytest.
     settings = tomllib.loads(shown)
     assert settings["ask"]["max-tokens"] == 7
     assert "max-tokens" not in settings["transcribe"]
-    assert [settings[command]["model"] for command in ("ask", "transcribe", "doctor")] == ["tiny"] * 3
-    assert shown.count('model = "tiny"  # config.toml\n') == 3
+    models = [options["model"] for options in settings.values() if "model" in options]
+    assert models == ["tiny"] * shown.count('model = "tiny"  # config.toml\n')
+    assert len(models) >= 3
     assert "max-tokens = 7  # config.toml\n" in shown
 
 
