@@ -21,8 +21,9 @@ class Room:
         self._environment = environment
 
     def play(self, recording: Path) -> subprocess.Popen[bytes]:
-        """Begin to play a file into the room."""
-        return subprocess.Popen(["paplay", "--device=room", str(recording)], env=self._environment)
+        """Begin to play a file into the room, far enough ahead that a busy machine leaves no gap in it."""
+        command = ["paplay", "--device=room", "--latency-msec=500", str(recording)]
+        return subprocess.Popen(command, env=self._environment)
 
     def control(self, *arguments: str) -> str:
         """pactl."""
