@@ -1,7 +1,7 @@
-"""chats.sqlite: every turn is there from its question on, whatever becomes of the program.
+"""chats.sqlite: a turn is there from the beginning of its answer on, whatever becomes of the program.
 
-A turn's row is written when the question is asked and grows with the answer, so that a kill leaves a turn that was
-cut off and never none. A spoken question is kept as the embeddings that the model heard: with them a chat goes on
+A turn's row is written before its answer and grows with it, so that a kill leaves a turn that was cut off.
+A spoken question is kept as the embeddings that the model heard: with them a chat goes on
 exactly where it was. The recording itself is kept only when that was asked for.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -105,11 +106,12 @@ def chats_file() -> Path:
 
 
 class Store:
-    """The file, open. May be used from several threads, one at a time; other processes may use it too."""
+    """The file, open. Several threads may use it, which wait for each other, and other processes too."""
 
     def __init__(self, file: Path) -> None:
         """Open it, made if it is not there, brought to this version if it is older. Raises ChatsError."""
         self.file = file
+        self._lock = threading.RLock()
         with self._told("opened"):
             file.parent.mkdir(parents=True, exist_ok=True)
             if not file.exists():
@@ -266,7 +268,8 @@ class Store:
     @contextmanager
     def _told(self, done: str) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except (sqlite3.Error, OSError) as error:
             raise ChatsError(
                 f"{self.file} cannot be {done} ({error}): mend it or move it away, or use --no-history"

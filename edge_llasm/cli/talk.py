@@ -119,7 +119,7 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
                     if missing:
                         screen.say(f"{missing}; type instead", "yellow")
                     holds = keyboard.tells_release
-                    _Talk(session, screen, store, holds, options["hands_free"]).run(keyboard)
+                    _Talk(session, screen, store, holds).run(keyboard)
     finally:
         progress.clear()
         if microphone is not None:
@@ -135,9 +135,8 @@ def _interrupt(*_: object) -> None:
 class _Talk:
     """What each key does, and what is shown."""
 
-    def __init__(self, session: Session, screen: Screen, store: Any, holds: bool, hands_free: bool) -> None:
+    def __init__(self, session: Session, screen: Screen, store: Any, holds: bool) -> None:
         self._session, self._screen, self._store, self._holds = session, screen, store, holds
-        self._hands_free = hands_free
         self._line = ""
         self._opening = False
         self._last = ""  # of the last turn: the felt delay, and what the chat takes of the context
@@ -156,12 +155,17 @@ class _Talk:
                     self._press(key)
                 except EdgeLlasmError as error:
                     self._screen.say(str(error), "yellow")
-            for event in self._session.poll():
+            try:
+                events = self._session.poll()
+            except EdgeLlasmError as error:
+                self._screen.say(str(error), "yellow")
+                continue
+            for event in events:
                 self._tell(event)
             self._show()
 
     def _press(self, key: Key) -> None:
-        if key.name == "space" and not self._line and not self._opening and not self._hands_free:
+        if key.name == "space" and not self._line and not self._opening and not self._session.hands_free:
             self._space(key)
         elif key.action == "release":
             return
@@ -273,6 +277,6 @@ class _Talk:
     def _hint(self) -> str:
         if self._session.listener is None:
             return "type"
-        if self._hands_free:
+        if self._session.hands_free:
             return "listening"
         return f"{'hold or ' if self._holds else ''}tap space to talk"

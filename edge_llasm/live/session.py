@@ -18,9 +18,10 @@ import numpy.typing as npt
 from edge_llasm.assistant import Assistant, Chunk
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.chats import Store
-from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.errors import ChatsError, EdgeLlasmError, SoundError
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.live.listener import Listener
+from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
 from edge_llasm.sound import Microphone
 from edge_llasm.timings import Timings
@@ -108,7 +109,8 @@ class Session:
         self.assistant = assistant
         self._store, self._options = store, options
         self._transcripts, self._keep_audio = transcripts, keep_audio
-        self._hands_free = hands_free
+        self.hands_free = hands_free
+        """until the microphone cannot be opened again"""
         self._drafts = Drafts(assistant, options)
         self._listener = Listener(microphone, self._drafts) if microphone else None
         self._events: SimpleQueue[Event] = SimpleQueue()
@@ -119,10 +121,14 @@ class Session:
         self.last_answer = ""
 
     @property
+    def _model(self) -> str:
+        return f"{self.assistant.bundle.name} {self.assistant.bundle.version}"
+
+    @property
     def state(self) -> State:
         """Hands-free, it records when somebody speaks."""
         listener = self._listener
-        if listener is not None and listener.recording and (listener.heard_speech or not self._hands_free):
+        if listener is not None and listener.recording and (listener.heard_speech or not self.hands_free):
             return "recording"
         return "answering" if self._unanswered else "idle"
 
@@ -164,21 +170,26 @@ class Session:
         self._chat = None
 
     def resume(self, chat: int) -> None:
-        """Go on with a kept chat. Raises ChatsError."""
+        """Go on with a kept chat. Raises ChatsError, also for one that another model heard."""
         if self._store is None:
             return
-        turns = self._store.turns(self._store.chat(chat).number)
+        kept, turns = self._store.chat(chat), self._store.turns(chat)
+        spoken = any(isinstance(part, Spoken) for turn in turns for part in turn.user)
+        if spoken and kept.model != self._model:
+            raise ChatsError(
+                f"chat {chat} was heard by {kept.model}, this is {self._model}: only the same model can go on with it"
+            )
         self._finish()
         self.assistant.resume(turns)
         self._chat = chat
 
     def poll(self) -> list[Event]:
-        """Take in what was heard; what happened since the last call."""
+        """Take in what was heard; what happened since the last call. Raises SoundError, when hands-free."""
         if self._listener is not None:
             self._listener.poll()
             if self._listener.lost:
                 self.release()  # what was recorded is answered all the same
-            elif self._hands_free:
+            elif self.hands_free:
                 self._attend(self._listener)
         events = list(self._drain())
         self._unanswered -= sum(isinstance(event, (Ended, Failed)) for event in events)
@@ -200,7 +211,11 @@ class Session:
 
     def _attend(self, listener: Listener) -> None:
         if not listener.recording:
-            listener.start()
+            try:
+                listener.start()
+            except SoundError:
+                self.hands_free = False  # from now on by key, which tries again
+                raise
         elif not listener.heard_speech:
             if listener.seconds > NOBODY_S:
                 listener.forget()
@@ -281,7 +296,7 @@ class Session:
     def _keep(self, audio: Samples | None, seconds: float) -> int:
         assert self._store is not None
         if self._chat is None:
-            self._chat = self._store.begin_chat(self.assistant.bundle.name)
+            self._chat = self._store.begin_chat(self._model)
         recording = _flac(audio) if audio is not None and self._keep_audio else None
         return self._store.begin_turn(self._chat, self.assistant.question, seconds, recording)
 

@@ -4,12 +4,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_llasm.assistant import Assistant
 from edge_llasm.chats import Store
+from edge_llasm.errors import ChatsError
 from edge_llasm.live.session import Asked, Ended, Event, Failed, Session, Written, WrittenDown
+from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
+from edge_llasm.segments import Embeddings
 from edge_llasm.sound import Microphone
 from tests.sound.virtual import Room
 
@@ -147,6 +151,17 @@ def test_a_new_chat_forgets_and_keeps_the_old_one(assistant: Assistant, store: S
         session.send("hello")
         assert written(until(session, Ended)) == first
     assert [chat.turns for chat in store.chats()] == [1, 1]
+
+
+def test_a_chat_that_another_model_heard_is_refused(assistant: Assistant, store: Store) -> None:
+    heard = Spoken((Embeddings(np.ones((2, 4), np.float32)),))
+    chat = store.begin_chat("other 1.0")
+    store.end_turn(store.begin_turn(chat, [heard], 1.0), "yes", "stop")
+    with (
+        Session(assistant, None, store) as session,
+        pytest.raises(ChatsError, match=r"chat 1 was heard by other 1\.0"),
+    ):
+        session.resume(chat)
 
 
 def test_nothing_is_kept_without_a_store(assistant: Assistant, tmp_path: Path) -> None:
