@@ -243,7 +243,7 @@ class _Talk:
         self._screen.say("(copied)", "dim")
 
     def _tell(self, event: Any) -> None:
-        from edge_llasm.live.session import Asked, Ended, Failed, Written, WrittenDown
+        from edge_llasm.live.events import Asked, Ended, Failed, Written, WrittenDown
 
         match event:
             case Asked(seconds, typed):
