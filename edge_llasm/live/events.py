@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from edge_llasm.timings import Timings
 
-__all__ = ["Asked", "Ended", "Event", "Failed", "Written", "WrittenDown"]
+__all__ = ["Asked", "Ended", "Event", "Failed", "Lost", "Written", "WrittenDown"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,13 @@ class Asked:
     seconds: float
     """of the recording; 0 = none"""
     typed: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The microphone went away in the middle; what it heard until then is asked."""
+
+    microphone: str
 
 
 @dataclass(frozen=True)
@@ -47,4 +54,4 @@ class Failed:
     message: str
 
 
-Event = Asked | Written | Ended | WrittenDown | Failed
+Event = Asked | Lost | Written | Ended | WrittenDown | Failed

@@ -19,7 +19,7 @@ from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.chats import Store
 from edge_llasm.errors import ChatsError, EdgeLlasmError, SoundError
 from edge_llasm.live.drafts import Drafts
-from edge_llasm.live.events import Asked, Ended, Event, Failed, Written, WrittenDown
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
 from edge_llasm.live.listener import Listener
 from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
@@ -147,7 +147,8 @@ class Session:
         if self._listener is not None:
             self._listener.poll()
             if self._listener.lost:
-                self.release()  # what was recorded is answered all the same
+                self._events.put(Lost(self._listener.microphone.name))
+                self.release()
             elif self.hands_free:
                 self._attend(self._listener)
         events = list(self._drain())
