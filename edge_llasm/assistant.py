@@ -133,9 +133,10 @@ class Assistant:
             self._history = list(turns)
 
     def reset(self) -> None:
-        """Forget the chat. Waits for a running turn."""
+        """Forget the chat, and what was heard in it. Waits for a running turn."""
         with self._alone(wait=True):
             self._history.clear()
+            self._hearing.forget()
 
     def reply(
         self,
