@@ -58,10 +58,8 @@ def main() -> None:
             say(f"                  {summary(warm)} with it, {PAUSE_S} s of pause before the release")
             say(f"                  {statistics.median(warm) / statistics.median(cold):.2f} of it")
             first, last = memory(assistant, clips, options.turns)
-            say(
-                f"resident memory   {first / 1e6:.1f} MB after {SETTLED} turns, {last / 1e6:.1f} MB after {options.turns}: "
-                f"{last / first - 1:+.1%}"
-            )
+            say(f"resident memory   {first / 1e6:.1f} MB after {SETTLED} turns")
+            say(f"                  {last / 1e6:.1f} MB after {options.turns}, {last / first - 1:+.1%}")
 
 
 def lost_beginnings(there: Room, microphone: Microphone, clips: list[Path], presses: int) -> int:
