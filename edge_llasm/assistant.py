@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -29,7 +31,7 @@ from edge_llasm.hearing import Hearing
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Segment, common_prefix, split
+from edge_llasm.segments import Segment, common_prefix, length, split
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
@@ -196,11 +198,45 @@ class Assistant:
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
         with self._alone(wait):
-            options = default_sampling(self.bundle)
-            prompts = [self._prompt([*self._history, Turn((text,))], options) for text in ("a", "b")]
-            head, _ = split(prompts[0], common_prefix(*prompts))
-            if head:
+            if head := self._head():
                 self.llm.prepare(head, cancel=cancel)
+
+    def save_cache(self, file: Path) -> bool:
+        """Write what `warm` reads, as the language model keeps it, for `restore_cache`.
+
+        False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
+        """
+        with self._alone(wait=True):
+            if not (head := self._head()):
+                return False
+            self.llm.prepare(head)
+            start = perf_counter()
+            self.llm.save(file, self._origin, head)
+            worth = 1000 * (perf_counter() - start) < self.llm.prefill_ms(length(head))
+            if not worth:
+                file.unlink()
+            return worth
+
+    def restore_cache(self, file: Path) -> bool:
+        """Have the chat so far read by another process's `save_cache`; False where that is of no use.
+
+        Raises EngineError.
+        """
+        with self._alone(wait=True):
+            head = self._head()
+            return bool(head) and self.llm.restore(file, self._origin, head)
+
+    def _head(self) -> list[Segment]:
+        """What the prompts of all next questions have in common."""
+        options = default_sampling(self.bundle)
+        prompts = [self._prompt([*self._history, Turn((text,))], options) for text in ("a", "b")]
+        return split(prompts[0], common_prefix(*prompts))[0]
+
+    @property
+    def _origin(self) -> str:
+        """What else a KV cache depends on."""
+        llm = next(file for file in self.bundle.files if file.name == self.bundle.llm_file.name)
+        return f"{llm.sha256} {self.llm.n_ctx} {self.llm.device} {version('llama-cpp-python')}"
 
     def transcribe(
         self,
@@ -224,7 +260,7 @@ class Assistant:
             for n, (i, piece) in enumerate(pieces, start=1):
                 transcript.begin(line=i)
                 turn = Turn((self._hearing.listen([piece], meter, cancel), self.bundle.transcribe))
-                with closing(self._answer([turn], meter, options, cancel)) as chunks:
+                with closing(self._answer([turn], meter, options, cancel, passing=True)) as chunks:
                     for chunk in chunks:
                         text = transcript.add(chunk.text)
                         cancelled = chunk.finish_reason == "cancelled"
@@ -302,14 +338,20 @@ class Assistant:
         return fit(TEMPLATES[bundle.template], turns, *form, n_ctx=self.llm.n_ctx, reserve=reserve)
 
     def _answer(
-        self, turns: Sequence[Turn], meter: Meter, options: Sampling | None, cancel: threading.Event | None
+        self,
+        turns: Sequence[Turn],
+        meter: Meter,
+        options: Sampling | None,
+        cancel: threading.Event | None,
+        passing: bool = False,
     ) -> Generator[Chunk, None, None]:
-        """Answer the last of `turns`, which is unanswered."""
+        """Answer the last of `turns`, which is unanswered; `passing`: no turn comes after it."""
         bundle = self.bundle
         options = options or default_sampling(bundle)
         start, away = perf_counter(), 0.0
         segments = self._prompt(turns, options)
-        pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
+        stops = (bundle.tokens.eos,)
+        pieces = self.llm.generate(segments, options, stop_tokens=stops, cancel=cancel, passing=passing)
         with closing(pieces) as self._running:
             for piece in pieces:
                 meter.wrote(piece.text)

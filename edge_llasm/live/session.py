@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edge_llasm.assistant import Assistant, Chunk
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.chats import Store
+from edge_llasm.chats.caches import Caches
 from edge_llasm.errors import ChatsError, EdgeLlasmError, SoundError
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
@@ -34,6 +35,8 @@ OVER_S = 0.8
 """A pause that ends a question when nobody holds a key"""
 NOBODY_S = 3.0
 """Without speech, what was heard so long ago is forgotten"""
+SHELF = 1 << 30
+"""Bytes for copies of the KV cache: the chat's, while what was said is written down"""
 KEEP_EVERY_S = 0.2
 """Between two writings of an answer that grows"""
 
@@ -63,7 +66,9 @@ class Session:
         `transcripts`: after an answer, write down what was said; the model's answers know nothing of it.
         """
         self.assistant = assistant
+        self.assistant.llm.shelf.room = SHELF
         self._store, self._options = store, options
+        self._caches = Caches(store) if store is not None else None
         self._transcripts, self._keep_audio = transcripts, keep_audio
         self.hands_free = hands_free
         """until the microphone cannot be opened again"""
@@ -123,8 +128,8 @@ class Session:
     def new_chat(self) -> None:
         """Forget what was said; it stays in the store."""
         self._finish()
+        self._put_away()
         self.assistant.reset()
-        self._chat = None
         self._begin(self._warm)
 
     def resume(self, chat: int) -> None:
@@ -138,9 +143,10 @@ class Session:
                 f"chat {chat} was heard by {kept.model}, this is {self._model}: only the same model can go on with it"
             )
         self._finish()
+        self._put_away()
         self.assistant.resume(turns)
         self._chat = chat
-        self._begin(self._warm)
+        self._begin(self._recall)
 
     def poll(self) -> list[Event]:
         """Take in what was heard; what happened since the last call. Raises SoundError, when hands-free."""
@@ -160,6 +166,7 @@ class Session:
         self.cancel()
         self._finish()
         self._drafts.close()
+        self._put_away()
 
     def __enter__(self) -> Self:
         return self
@@ -229,6 +236,15 @@ class Session:
             if audio is not None and self._transcripts and not cancel.is_set():
                 self._write_down(audio, turn, cancel)
         self._warm()
+
+    def _put_away(self) -> None:
+        if self._caches is not None and self._chat is not None:
+            self._caches.keep(self._chat, self.assistant)
+        self._chat = None
+
+    def _recall(self) -> None:
+        if self._caches is None or self._chat is None or not self._caches.recall(self._chat, self.assistant):
+            self._warm()
 
     def _warm(self) -> None:
         """The next question needs it: whoever asks meanwhile waits for no longer than without it."""
