@@ -21,7 +21,7 @@ from edge_llasm.parity import Difference, Parity
 from edge_llasm.prompt import TEMPLATES, Spoken, Tokenize, Turn, render
 from edge_llasm.segments import Embeddings, Segment, length
 from edge_llasm.speech.mel import SAMPLE_RATE
-from edge_llasm.speech.whisper_cpp import window
+from edge_llasm.speech.window import window
 
 Floats = NDArray[np.float32]
 

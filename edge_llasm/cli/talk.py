@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_llasm.cli.hearing import hearing_options
 from edge_llasm.errors import EdgeLlasmError, EngineError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
     show_default=True,
     help="auto takes what the installed builds support.",
 )
+@hearing_options
 @click.option("--input", "card", metavar="N|NAME", help="The microphone, as `edge-llasm devices` lists them.")
 @click.option("--chat", type=int, metavar="N", help="Go on with a chat of `edge-llasm chats`.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of this chat.")
@@ -67,7 +69,15 @@ CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
-def talk(model: str, device: str, card: str | None, chat: int | None, **options: bool) -> None:
+def talk(
+    model: str,
+    device: str,
+    speech: str,
+    trim_window: bool,
+    card: str | None,
+    chat: int | None,
+    **options: bool,
+) -> None:
     """Talk with a model: hold a key, speak, read.
 
     The answer streams in; the chat is kept for `edge-llasm chats`. Without a microphone it is typed.
@@ -102,7 +112,12 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
         missing = str(error)
     try:
         with Assistant.load(
-            model, device=device, verbose=options["verbose"], progress=progress.report
+            model,
+            device=device,
+            speech=speech,
+            trim_window=trim_window,
+            verbose=options["verbose"],
+            progress=progress.report,
         ) as assistant:
             session = Session(
                 assistant,

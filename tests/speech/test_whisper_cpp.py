@@ -14,7 +14,8 @@ from edge_llasm.audio import load_audio
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import BundleError, EngineError
 from edge_llasm.speech import SpeechEmbedder
-from edge_llasm.speech.whisper_cpp import WhisperCpp, encoder_threads, window
+from edge_llasm.speech.whisper_cpp import WhisperCpp, encoder_threads
+from edge_llasm.speech.window import window
 
 Samples = NDArray[np.float32]
 WINDOW = 5 * 16_000  # samples, the tiny bundle's
