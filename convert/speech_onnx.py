@@ -11,13 +11,25 @@ from typing import Any
 import numpy as np
 
 from convert.adapter import IR_VERSION
-from convert.speech_weights import CONVOLUTIONS, LAST_NORMS, POSITIONS, QUERIES, Entry, OnnxType, layout
+from convert.speech_weights import (
+    BLOCK,
+    CONVOLUTIONS,
+    LAST_NORMS,
+    POSITIONS,
+    QUERIES,
+    Entry,
+    OnnxType,
+    in_blocks,
+    layout,
+)
 from convert.tower import Block, Linear, blocks
 from convert.whisper import WhisperShape
 
 OPSET = 17
 ORT = "com.microsoft"
-"""onnxruntime's own operators: any version since 1.17 has these"""
+"""onnxruntime's own operators: since 1.23 it has them all on every processor"""
+IN_INT8 = 4
+"""MatMulNBits' accuracy_level that rounds its input too"""
 EPSILON = 1e-5
 """of the layer norms"""
 INPUT, OUTPUT = "mel", "states"
@@ -123,9 +135,12 @@ class _Tower:
         weight, bias, name = f"{linear.name}.weight", f"{linear.name}.bias", f"{linear.name}.output"
         if self._kind == "f32":
             return self._node("Gemm", [value, weight, bias], name)
-        return self._node(
-            "DynamicQuantizeMatMul", [value, weight, f"{linear.name}.scale", "", bias], name, ORT
-        )
+        scale = f"{linear.name}.scale"
+        if in_blocks(linear, self._kind):
+            sizes = {"K": linear.n_in, "N": linear.n_out, "bits": 8, "block_size": BLOCK}
+            parts = [value, weight, scale, "", "", bias]
+            return self._node("MatMulNBits", parts, name, ORT, accuracy_level=IN_INT8, **sizes)
+        return self._node("DynamicQuantizeMatMul", [value, weight, scale, "", bias], name, ORT)
 
     def _split(self, value: str, sizes: list[int]) -> list[str]:
         names = [f"{value}.{i}" for i in range(len(sizes))]
@@ -166,7 +181,7 @@ class _Tower:
 def _external(entry: Entry, weights: str) -> Any:
     from onnx import StringStringEntryProto, TensorProto
 
-    kinds = {"<f4": TensorProto.FLOAT, "|i1": TensorProto.INT8}
+    kinds = {"<f4": TensorProto.FLOAT, "|i1": TensorProto.INT8, "|u1": TensorProto.UINT8}
     tensor = TensorProto(
         name=entry.name, dims=entry.dims, data_type=kinds[entry.dtype], data_location=TensorProto.EXTERNAL
     )

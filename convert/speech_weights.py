@@ -3,6 +3,10 @@
 Where each of them lies follows from the tower's shape alone, so that the graph is written without them, and they
 one tensor at a time: neither ever needs the memory of a whole model, nor meets protobuf's limit of 2 GB. The runtime
 maps the file.
+
+q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's type of that name does. int8
+rounds an output's weights by one scale and a whole input by another, the fastest that a CPU can do, but where the rows
+are the few queries: there blocks cost next to nothing.
 """
 
 from collections.abc import Iterator
@@ -20,13 +24,15 @@ from convert.tensors import Tensors
 from convert.tower import Linear, blocks
 from convert.whisper import WhisperShape, expected_shape, read_tensor, start_embedding
 
-OnnxType = Literal["int8", "f32"]
-ONNX_TYPES: tuple[OnnxType, ...] = ("int8", "f32")
+OnnxType = Literal["q8_0", "int8", "f32"]
+ONNX_TYPES: tuple[OnnxType, ...] = ("q8_0", "int8", "f32")
 
 ALIGNMENT = 64
 """Bytes: where a tensor may begin, for the processor's widest loads"""
 INT8_PEAK = 64
 """Weights take 7 of 8 bits: a processor without VNNI adds two products in 16 bits, and 2 * 255 * 64 still fits"""
+BLOCK, BLOCK_PEAK, BLOCK_ZERO = 32, 127, 128
+"""Weights that share a scale, the largest of them when it is rounded, and what stands for 0"""
 QUERIES, POSITIONS = "decoder.queries", "encoder.embed_positions.weight"
 CONVOLUTIONS = tuple(f"encoder.{conv}.{part}" for conv in ("conv1", "conv2") for part in ("weight", "bias"))
 LAST_NORMS = {"encoder": "encoder.layer_norm", "decoder": "decoder.layer_norm"}
@@ -39,7 +45,7 @@ class Entry:
     name: str
     dims: tuple[int, ...]
     dtype: str
-    """numpy's: <f4 or |i1"""
+    """numpy's: <f4, |i1 or |u1"""
     offset: int = 0
     """bytes"""
 
@@ -80,7 +86,7 @@ def norms(shape: WhisperShape) -> Iterator[str]:
 
 
 def write_weights(
-    path: Path, shape: WhisperShape, n_queries: int, tensors: Tensors, kind: OnnxType = "int8"
+    path: Path, shape: WhisperShape, n_queries: int, tensors: Tensors, kind: OnnxType = "q8_0"
 ) -> None:
     """Write the file; ``tensors`` has the names of ``WhisperModel`` (with or without ``model.`` in front).
 
@@ -88,6 +94,8 @@ def write_weights(
     """
     if kind not in ONNX_TYPES:
         raise ConvertError(f"unknown type {kind!r} of speech.onnx: choose one of {', '.join(ONNX_TYPES)}")
+    if kind != "f32" and shape.d % BLOCK:
+        raise ConvertError(f"{kind} needs a width that is a multiple of {BLOCK}, not {shape.d}: use f32")
     with path.open("wb") as file:
         arrays = _arrays(shape, n_queries, tensors, kind)
         for entry, (name, data) in zip(layout(shape, n_queries, kind), arrays, strict=True):
@@ -97,11 +105,28 @@ def write_weights(
             file.write(bytes(_aligned(entry.size) - entry.size))
 
 
-def quantize(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """(n_out, n_in) f32 -> (n_out, n_in) i8 and a scale (n_out,) f32 for each row, symmetric around 0."""
-    scale = np.abs(weight).max(axis=1) / np.float32(INT8_PEAK)
+def in_blocks(linear: Linear, kind: OnnxType) -> bool:
+    """Whether a layer's weights are rounded in blocks."""
+    return kind == "q8_0" or (kind == "int8" and linear.of_queries)
+
+
+def quantize(weight: NDArray[np.float32]) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
+    """(n_out, n_in) f32 -> (n_in, n_out) i8 and a scale (n_out,) f32 for each output, symmetric around 0."""
+    rounded, scale = _round(weight, INT8_PEAK)
+    return rounded.astype(np.int8).T, scale[:, 0]
+
+
+def quantize_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
+    """(n_out, n_in) f32 -> (n_out, n_blocks, BLOCK) u8 around BLOCK_ZERO and a scale (n_out, n_blocks) f32."""
+    rounded, scale = _round(weight.reshape(len(weight), -1, BLOCK), BLOCK_PEAK)
+    return (rounded + BLOCK_ZERO).astype(np.uint8), scale[..., 0]
+
+
+def _round(weight: NDArray[np.float32], peak: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """To whole numbers up to ``peak`` times a scale, one for each row of the last axis."""
+    scale = np.abs(weight).max(axis=-1, keepdims=True) / np.float32(peak)
     scale = np.maximum(scale, np.finfo(np.float32).tiny)  # a row of zeros stays one
-    return np.rint(weight / scale[:, None]).astype(np.int8), scale.astype(np.float32)
+    return np.rint(weight / scale), scale
 
 
 def _entries(shape: WhisperShape, n_queries: int, kind: OnnxType) -> Iterator[Entry]:
@@ -112,9 +137,15 @@ def _entries(shape: WhisperShape, n_queries: int, kind: OnnxType) -> Iterator[En
         yield Entry(f"{norm}.weight", (shape.d,), "<f4")
         yield Entry(f"{norm}.bias", (shape.d,), "<f4")
     for linear in linears(shape):
-        yield Entry(f"{linear.name}.weight", (linear.n_in, linear.n_out), "|i1" if kind == "int8" else "<f4")
-        if kind == "int8":
-            yield Entry(f"{linear.name}.scale", (linear.n_out,), "<f4")
+        n_in, n_out = linear.n_in, linear.n_out
+        if kind == "f32":
+            yield Entry(f"{linear.name}.weight", (n_in, n_out), "<f4")
+        elif in_blocks(linear, kind):
+            yield Entry(f"{linear.name}.weight", (n_out, n_in // BLOCK, BLOCK), "|u1")
+            yield Entry(f"{linear.name}.scale", (n_out, n_in // BLOCK), "<f4")
+        else:
+            yield Entry(f"{linear.name}.weight", (n_in, n_out), "|i1")
+            yield Entry(f"{linear.name}.scale", (n_out,), "<f4")
         yield Entry(f"{linear.name}.bias", (linear.n_out,), "<f4")
 
 
@@ -131,12 +162,12 @@ def _arrays(
             yield f"{norm}.{part}", _read(tensors, f"{norm}.{part}", shape)
     for linear in linears(shape):
         weight = np.concatenate([_read(tensors, f"{name}.weight", shape) for name in linear.sources])
-        if kind == "int8":
-            weight, scale = quantize(weight)
+        if kind == "f32":
             yield f"{linear.name}.weight", weight.T
-            yield f"{linear.name}.scale", scale
         else:
-            yield f"{linear.name}.weight", weight.T
+            rounded, scale = quantize_blocks(weight) if in_blocks(linear, kind) else quantize(weight)
+            yield f"{linear.name}.weight", rounded
+            yield f"{linear.name}.scale", scale
         yield f"{linear.name}.bias", np.concatenate([_bias(tensors, name, shape) for name in linear.sources])
 
 

@@ -20,6 +20,8 @@ class Linear:
     n_out: int
     sources: tuple[str, ...]
     """Whisper's own layers, under Hugging Face's names: their outputs side by side. A key projection has no bias."""
+    of_queries: bool = False
+    """Whether its rows are the queries, some dozens, and not the window's positions."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +55,22 @@ class Block:
 def blocks(shape: WhisperShape, side: str) -> Iterator[Block]:
     """Of the "encoder" or the "decoder"."""
     d, wide = shape.d, FFN_FACTOR * shape.d
-    for layer in range(shape.encoder_layers if side == "encoder" else shape.decoder_layers):
+    asking = side == "decoder"
+    for layer in range(shape.decoder_layers if asking else shape.encoder_layers):
         at = f"{side}.layers.{layer}"
         own, cross = f"{at}.self_attn", f"{at}.encoder_attn"
         block = Block(
             source=at,
-            qkv=Linear(f"{at}.qkv", d, 3 * d, tuple(f"{own}.{part}_proj" for part in "qkv")),
-            out=Linear(f"{at}.out", d, d, (f"{own}.out_proj",)),
-            fc1=Linear(f"{at}.fc1", d, wide, (f"{at}.fc1",)),
-            fc2=Linear(f"{at}.fc2", wide, d, (f"{at}.fc2",)),
+            qkv=Linear(f"{at}.qkv", d, 3 * d, tuple(f"{own}.{part}_proj" for part in "qkv"), asking),
+            out=Linear(f"{at}.out", d, d, (f"{own}.out_proj",), asking),
+            fc1=Linear(f"{at}.fc1", d, wide, (f"{at}.fc1",), asking),
+            fc2=Linear(f"{at}.fc2", wide, d, (f"{at}.fc2",), asking),
         )
-        if side == "decoder":
+        if asking:
             block = replace(
                 block,
-                cross_q=Linear(f"{at}.cross_q", d, d, (f"{cross}.q_proj",)),
+                cross_q=Linear(f"{at}.cross_q", d, d, (f"{cross}.q_proj",), asking),
                 cross_kv=Linear(f"{at}.cross_kv", d, 2 * d, (f"{cross}.k_proj", f"{cross}.v_proj")),
-                cross_out=Linear(f"{at}.cross_out", d, d, (f"{cross}.out_proj",)),
+                cross_out=Linear(f"{at}.cross_out", d, d, (f"{cross}.out_proj",), asking),
             )
         yield block

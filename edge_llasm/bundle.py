@@ -22,7 +22,7 @@ window_seconds = 10.0        # encoder frames * 0.02
 trim_window = true
 n_mels = 80
 type = "q8_0"                # optional
-onnx = "int8"                # optional: numbers of speech.onnx, in speech.weights
+onnx = "q8_0"                # optional: numbers of speech.onnx, in speech.weights
 [llm]
 n_embd = 256
 n_vocab = 3000
@@ -127,9 +127,7 @@ class Bundle:
             raise top.fail(
                 "n_ctx", f"= {llm.n_ctx} has no room for the {speech.n_queries} states of one recording"
             )
-        required = (SPEECH_FILE, ADAPTER_FILE, LLM_FILE)
-        if ONNX_FILE in top.table("files").values:
-            required += (WEIGHTS_FILE,)
+        for_onnx = (WEIGHTS_FILE,) if ONNX_FILE in top.table("files").values else ()
         return cls(
             path=folder,
             name=top.text("name"),
@@ -143,7 +141,7 @@ class Bundle:
             llm=llm,
             tokens=token_ids(top.table("tokens"), llm.n_vocab),
             sampling=sampling_defaults(top.table("sampling", required=False)),
-            files=bundle_files(top.table("files"), required),
+            files=bundle_files(top.table("files"), (SPEECH_FILE, ADAPTER_FILE, LLM_FILE, *for_onnx)),
             memory=top.integer("memory", 1, 1 << 50) if "memory" in top.values else None,
             sources=sources(top.table("sources", required=False)),
             parity=parity_of(top.table("parity", required=False)),
