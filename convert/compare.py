@@ -50,10 +50,13 @@ class Bounds:
 
 
 def bounds(speech_type: str, llm_type: str) -> Bounds:
-    """Half-precision states and tokens are the original's; 8 bits may change a token in a hundred."""
+    """Half-precision states and tokens are the original's; blocks of 8 bits may change a token in a hundred.
+
+    With f32 the speech is exact, and what tips a token is the LLM's rounding alone.
+    """
     exact_speech = speech_type in ("f16", "f32")
     agreement = None
-    if exact_speech and llm_type == "plain":
+    if speech_type == "f16" and llm_type == "plain":
         agreement = 1.0
     elif speech_type in ("f16", "f32", "q8_0") and llm_type in ("plain", "Q8_0"):
         agreement = 0.99

@@ -17,13 +17,13 @@ SURELY_CORES = 2
 def physical_cores() -> int:
     """At least 1. Hyper-threads share a core's arithmetic units: to a matrix product they are one."""
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    if usable is not None and (cores := _linux_cores(usable)):
+    if usable is not None and (cores := linux_cores(usable)):
         return cores
     n = len(usable) if usable is not None else os.cpu_count() or 1
     return n if n <= SURELY_CORES else (n + 1) // 2
 
 
-def _linux_cores(processors: list[int], topology: Path = TOPOLOGY) -> int:
+def linux_cores(processors: list[int], topology: Path = TOPOLOGY) -> int:
     """Different cores among the processors; 0 where the kernel does not tell."""
     try:
         return len(
