@@ -84,21 +84,27 @@ class Assistant:
         model: str | os.PathLike[str] | Bundle = "nano",
         *,
         device: str = "auto",
+        speech: str = "auto",
+        trim_window: bool = False,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
         """Check a bundle's files and load them; `progress` gets 0 to 1.
 
-        `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda.
+        `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
+        is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
+        the model was trained on the full window: faster, and less exact (`edge-llasm models NAME` shows by how much).
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
         """
         start = perf_counter()
         report = progress or (lambda share: None)
         bundle = model if isinstance(model, Bundle) else Bundle.find(model)
-        devices = choose_devices(device)
+        if trim_window:
+            bundle = replace(bundle, speech=replace(bundle.speech, trim_window=True))
+        devices = choose_devices(device, speech, has_onnx=bundle.has_onnx)
         bundle.verify(lambda share: report(share / 2))
-        speech = SpeechEmbedder.open(bundle, device, verbose=verbose)
+        embedder = SpeechEmbedder.open(bundle, device, verbose=verbose, engine=devices.speech.engine)
         try:
             llm = Llm.load(
                 bundle.llm_file,
@@ -108,9 +114,9 @@ class Assistant:
                 progress=lambda share: report((1 + share) / 2),
             )
         except BaseException:
-            speech.close()
+            embedder.close()
             raise
-        return cls(bundle, devices, speech, llm, load_ms=1000 * (perf_counter() - start))
+        return cls(bundle, devices, embedder, llm, load_ms=1000 * (perf_counter() - start))
 
     @property
     def history(self) -> tuple[Turn, ...]:

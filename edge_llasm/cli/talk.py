@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_llasm.cli.background import in_background
+from edge_llasm.cli.hearing import hearing_options
+from edge_llasm.cli.loading import load
 from edge_llasm.errors import EngineError, SoundError
 
 if TYPE_CHECKING:
-    from edge_llasm.assistant import Assistant
     from edge_llasm.sound import Microphone
 
 __all__ = ["talk"]
@@ -44,6 +42,7 @@ Examples:
     show_default=True,
     help="auto takes what the installed builds support.",
 )
+@hearing_options
 @click.option("--input", "card", metavar="N|NAME", help="The microphone, as `edge-llasm devices` lists them.")
 @click.option("--chat", type=int, metavar="N", help="Go on with a chat of `edge-llasm chats`.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of this chat.")
@@ -58,7 +57,7 @@ Examples:
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
-def talk(model: str, device: str, card: str | None, chat: int | None, **options: bool) -> None:
+def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None:
     """Talk with a model: hold a key, speak, read.
 
     The answer streams in; the chat is kept for `edge-llasm chats`. Without a microphone it is typed.
@@ -90,7 +89,7 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
         microphone, missing = _microphone(card, private=options["private"], needed=options["hands_free"])
         if microphone is not None:
             ends.enter_context(microphone)
-        assistant = ends.enter_context(_load(model, device, options["verbose"]))
+        assistant = ends.enter_context(load(model, options))
         session = ends.enter_context(
             Session(
                 assistant,
@@ -122,23 +121,6 @@ def _microphone(card: str | None, *, private: bool, needed: bool) -> tuple[Micro
         if card is not None or needed:
             raise
         return None, str(error)
-
-
-def _load(model: str, device: str, verbose: bool) -> Assistant:
-    """On another thread, so that Ctrl-C is heard; with a progress line."""
-    from edge_llasm.assistant import Assistant
-    from edge_llasm.cli.output import Progress
-
-    progress = Progress(model)
-
-    def load(cancel: threading.Event) -> Iterator[Assistant]:
-        yield Assistant.load(model, device=device, verbose=verbose, progress=progress.report)
-
-    try:
-        (assistant,) = in_background(load, progress.show)
-        return assistant
-    finally:
-        progress.clear()
 
 
 def _interrupt(*_: object) -> None:
