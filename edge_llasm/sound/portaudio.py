@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 from edge_llasm.errors import SoundError
 
-__all__ = ["portaudio", "quiet", "reopen"]
+__all__ = ["close_before_reopening", "portaudio", "quiet", "reopen"]
+
+_users: WeakSet[Any] = WeakSet()
+_redirected = threading.RLock()
 
 
 def portaudio() -> Any:
@@ -25,23 +30,31 @@ def portaudio() -> Any:
 
 
 def reopen() -> Any:
-    """The module with its list of cards made anew: PortAudio looks for them only once. No stream may be open."""
+    """The module with its list of cards made anew: PortAudio looks for them only once, and no stream may be open."""
     library = portaudio()
+    for user in list(_users):
+        user.close()
     with quiet():
         library._terminate()
         library._initialize()
     return library
 
 
+def close_before_reopening(user: Any) -> None:
+    """Have `user.close()` called before the list of cards is made anew."""
+    _users.add(user)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Send what native code writes on standard error to nowhere."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+    with _redirected:  # two threads at once would take each other's nowhere for standard error
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(nowhere)
+            os.close(kept)
