@@ -20,10 +20,10 @@ __all__ = ["Loudspeaker"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, full scale 1
 
-BLOCK_S = 0.010
+BLOCK_S = 0.020
 """Of one callback: a cut is noticed after so long at most"""
-LATENCY_S = 0.040
-"""Asked for between callback and card: less breaks up on a busy machine"""
+LATENCY_S = 0.100
+"""Asked for between callback and card: less breaks up on a busy machine. A cut drops it."""
 CUT_S = 0.100
 """What a cut is waited for at most"""
 ON_ITS_WAY_S = 0.5

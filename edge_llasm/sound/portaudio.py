@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from weakref import WeakSet
 
@@ -26,6 +29,7 @@ def portaudio() -> Any:
         raise SoundError("sounddevice is not installed: pip install 'edge-llasm[talk]'") from error
     except OSError as error:
         raise SoundError(f"{error}: run edge-llasm doctor, it names what to install") from error
+    _hush_alsa()
     return sounddevice
 
 
@@ -38,6 +42,22 @@ def reopen() -> Any:
         library._terminate()
         library._initialize()
     return library
+
+
+@cache
+def _hush_alsa() -> None:
+    """ALSA tells the terminal of every gap, in the middle of what stands there; the streams count them."""
+    if sys.platform != "linux":
+        return
+    try:
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_unheard)
+    except (OSError, AttributeError):
+        return  # PortAudio has its own, or none
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
+def _unheard(*_: object) -> None:
+    """In place of ALSA's handler of errors; what follows its format is not looked at."""
 
 
 def close_before_reopening(user: Any) -> None:

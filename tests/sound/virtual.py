@@ -45,6 +45,7 @@ class Room:
         self.control("load-module", "module-null-sink", "sink_name=next", f"rate={RATE}", "channels=1")
         self.control("set-default-sink", "next")
         self.control("set-default-source", "room.monitor")
+        os.environ.pop("PULSE_LATENCY_MSEC", None)  # it would be shorter than what a player keeps ready
 
     def open_door(self, gain: float) -> None:
         """Let the microphone hear the loudspeaker, so much fainter."""
@@ -66,6 +67,7 @@ class Room:
                 yield tap
             finally:
                 recorder.terminate()
+                tap.end()
 
 
 class Tap:
@@ -75,7 +77,8 @@ class Tap:
         assert recorder.stdout is not None
         self._pipe, self._parts, self.loud_at = recorder.stdout, [np.zeros(0, np.float32)], 0.0
         self._came = threading.Event()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     @property
     def samples(self) -> Samples:
@@ -90,6 +93,9 @@ class Tap:
         """Until something more was recorded."""
         self._came.clear()
         assert self._came.wait(20)
+
+    def end(self) -> None:
+        self._thread.join()
 
     def _read(self) -> None:
         """`loud_at` is when the last loud sample came out of the recorder: not before it was played."""
