@@ -39,6 +39,11 @@ class Usage:
     """bytes of them that belong to no file, the most that was seen"""
     output: str
 
+    @property
+    def memory(self) -> str:
+        """For a reader."""
+        return f"peak memory {readable(self.peak)}, {readable(self.own)} of it no file's"
+
 
 def measure(options: argparse.Namespace) -> Iterator[str]:
     """Write, convert and ask, yielding lines of the report. Raises ConvertError, BundleError."""
@@ -52,8 +57,7 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     places = [str(out / "llasm"), str(out / "bundle"), "--whisper", str(out / "whisper"), "--no-parity"]
     types = ["--quantize", options.quantize, "--speech-type", options.speech_type]
     usage = run(["convert", *places, *types])
-    own = f"{readable(usage.own)} of it no file's"
-    yield f"conversion   {usage.seconds:.0f} s, peak memory {readable(usage.peak)}, {own}"
+    yield f"conversion   {usage.seconds:.0f} s, {usage.memory}"
     if options.delete:
         shutil.rmtree(out / "llasm")
         shutil.rmtree(out / "whisper")
@@ -63,7 +67,7 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     question = str(sorted(CLIPS.glob("*.ogg"))[0])
     ask = run(["edge_llasm", "ask", question, "--model", str(bundle.path), "--max-tokens", "16", "--stats"])
     needed = f"; the manifest says {readable(bundle.memory)}" if bundle.memory else ""
-    yield f"ask          {ask.seconds:.0f} s, peak memory {readable(ask.peak)}{needed}"
+    yield f"ask          {ask.seconds:.0f} s, {ask.memory}{needed}"
     yield f"answer       {ask.output!r}"
 
 

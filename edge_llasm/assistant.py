@@ -1,7 +1,7 @@
 """The spine: a turn is audio -> pieces of speech -> embeddings -> prompt -> tokens -> text, in chunks.
 
 load_audio       file, bytes or array -> (n_samples,) f32, 16 kHz          audio.py
-speech_pieces    without silence, in pieces that fit the window            vad.py
+Hearing          where somebody speaks, in pieces that fit the window      hearing.py, vad.py
 SpeechEmbedder   piece -> (n, n_embd) f32                                  speech/, adapter.py
 fit              turns -> token ids and embeddings that fit the context    prompt.py
 Llm.generate     token ids and embeddings -> text                          llm.py
@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from time import perf_counter
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -26,14 +25,14 @@ from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
 from edge_llasm.devices import Devices, choose_devices
 from edge_llasm.errors import Busy, EngineError, PromptTooLong
+from edge_llasm.hearing import Hearing
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Embeddings, Segment
+from edge_llasm.segments import Segment, common_prefix, split
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
-from edge_llasm.vad import speech_pieces
 
 __all__ = ["Assistant", "AudioSource", "Chunk"]
 
@@ -68,6 +67,7 @@ class Assistant:
         self.devices = devices
         self.speech = speech
         self.llm = llm
+        self._hearing = Hearing(speech)
         self._load_ms = load_ms
         self._history: list[Turn] = []
         self._lock = threading.Lock()
@@ -75,7 +75,6 @@ class Assistant:
         self._closed = False
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
         self._question: tuple[str | Spoken, ...] = ()
-        self._heard: dict[bytes, Embeddings] = {}  # pieces that `prepare` listened to, by their samples
 
     @classmethod
     def load(
@@ -158,7 +157,7 @@ class Assistant:
         with self._alone(wait):
             meter = self._meter(recordings)
             user = self._understand(recordings, texts, meter, cancel)
-            self._heard, self._question = {}, user
+            self._question = user
             answer = ""
             try:
                 with closing(self._answer([*self._history, Turn(user)], meter, options, cancel)) as chunks:
@@ -186,11 +185,21 @@ class Assistant:
         """
         recordings, texts = _question(audio, text)
         with self._alone(wait):
-            heard: dict[bytes, Embeddings] = {}
-            user = self._understand(recordings, texts, self._meter(recordings), cancel, heard)
-            self._heard = heard
+            user = self._understand(recordings, texts, self._meter(recordings), cancel)
             segments = self._prompt([*self._history, Turn(user)], options or default_sampling(self.bundle))
             self.llm.prepare(segments, cancel=cancel)
+
+    def warm(self, *, cancel: threading.Event | None = None, wait: bool = True) -> None:
+        """Read what every next question begins with: system prompt, head, and the turns so far.
+
+        For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
+        """
+        with self._alone(wait):
+            options = default_sampling(self.bundle)
+            prompts = [self._prompt([*self._history, Turn((text,))], options) for text in ("a", "b")]
+            head, _ = split(prompts[0], common_prefix(*prompts))
+            if head:
+                self.llm.prepare(head, cancel=cancel)
 
     def transcribe(
         self,
@@ -209,11 +218,11 @@ class Assistant:
             raise ValueError("there is nothing to transcribe")
         with self._alone(wait):
             meter = self._meter(recordings)
-            pieces = [(i, piece) for i, one in enumerate(recordings) for piece in self._pieces_of(one)]
+            pieces = [(i, piece) for i, one in enumerate(recordings) for piece in self._hearing.pieces(one)]
             transcript, reason = Transcript(), "stop"
             for n, (i, piece) in enumerate(pieces, start=1):
                 transcript.begin(line=i)
-                turn = Turn((self._listen([piece], meter, cancel), self.bundle.transcribe))
+                turn = Turn((self._hearing.listen([piece], meter, cancel), self.bundle.transcribe))
                 with closing(self._answer([turn], meter, options, cancel)) as chunks:
                     for chunk in chunks:
                         text = transcript.add(chunk.text)
@@ -263,9 +272,6 @@ class Assistant:
     def _meter(self, recordings: Sequence[Samples]) -> Meter:
         return Meter(self._load_ms, sum(map(len, recordings)) / SAMPLE_RATE)
 
-    def _pieces_of(self, recording: Samples) -> list[Samples]:
-        return speech_pieces(recording, self.speech.window_seconds)
-
     def _check_room(self, n_pieces: int) -> None:
         """Refuse what cannot fit before minutes are spent on hearing it."""
         speech = self.bundle.speech
@@ -282,35 +288,11 @@ class Assistant:
         texts: Sequence[str],
         meter: Meter,
         cancel: threading.Event | None,
-        heard: dict[bytes, Embeddings] | None = None,
     ) -> tuple[str | Spoken, ...]:
-        """The user's part of a turn; what was heard is noted in `heard`."""
-        pieces = [self._pieces_of(recording) for recording in recordings]
+        """The user's part of a turn."""
+        pieces = [self._hearing.pieces(recording) for recording in recordings]
         self._check_room(sum(map(len, pieces)))
-        return (*(self._listen(some, meter, cancel, heard) for some in pieces), *texts)
-
-    def _listen(
-        self,
-        pieces: Sequence[Samples],
-        meter: Meter,
-        cancel: threading.Event | None,
-        heard: dict[bytes, Embeddings] | None = None,
-    ) -> Spoken:
-        """Pieces (n_samples,) f32 within the window -> one block (n, n_embd) f32 each."""
-        blocks = []
-        for piece in pieces:
-            key = blake2b(piece.tobytes(), digest_size=16).digest()
-            block = self._heard.get(key)
-            if block is None:
-                embedded = self.speech.embed(piece)
-                meter.heard(embedded.speech_ms, embedded.adapter_ms)
-                block = Embeddings(embedded.embeddings)
-            if heard is not None:
-                heard[key] = block
-            blocks.append(block)
-            if cancel is not None and cancel.is_set():
-                break  # the answer will be cancelled too, before its first token
-        return Spoken(tuple(blocks))
+        return (*(self._hearing.listen(some, meter, cancel) for some in pieces), *texts)
 
     def _prompt(self, turns: Sequence[Turn], options: Sampling) -> list[Segment]:
         """The last of `turns` is unanswered; the oldest drop where the context is too small."""

@@ -39,11 +39,12 @@ def test_a_spoken_question_is_answered_in_chunks(assistant: Assistant, speech: P
 
 
 def test_only_the_last_chunk_carries_timings(assistant: Assistant, speech: Path) -> None:
-    chunks = list(assistant.reply(speech))
+    never_heard = load_audio(speech)[:-2_000]
+    chunks = list(assistant.reply(never_heard))
     timings = chunks[-1].timings
     assert all(chunk.timings is None for chunk in chunks[:-1])
     assert timings is not None
-    assert timings.audio_seconds == pytest.approx(len(load_audio(speech)) / SAMPLE_RATE)
+    assert timings.audio_seconds == pytest.approx(len(never_heard) / SAMPLE_RATE)
     assert timings.load_ms > 0
     assert timings.speech_ms > 0
     assert timings.adapter_ms > 0
@@ -125,6 +126,33 @@ def test_what_was_prepared_in_vain_changes_no_answer(assistant: Assistant, speec
     assert text_of(assistant.reply(text="hello")) != cold
     assistant.reset()
     assert text_of(assistant.reply(said)) == cold
+
+
+def test_the_same_recording_is_heard_once(assistant: Assistant, speech: Path) -> None:
+    list(assistant.reply(speech))
+    *_, last = assistant.transcribe(speech)
+    assert last.timings is not None
+    assert last.timings.speech_ms == 0.0
+
+
+def test_a_warm_assistant_reads_only_the_new_turn(assistant: Assistant, speech: Path) -> None:
+    list(assistant.reply(speech))
+    *_, cold = assistant.reply(text="and now")
+    list(assistant.transcribe(speech))  # another prompt: the chat is no longer in the cache
+    assistant.warm()
+    *_, warm = assistant.reply(text="and then")
+    assert cold.timings is not None
+    assert warm.timings is not None
+    earlier = cold.timings.prompt_tokens + cold.timings.generated_tokens
+    assert warm.timings.cached_tokens >= earlier
+    assert warm.timings.prompt_tokens - warm.timings.cached_tokens < assistant.bundle.speech.n_queries
+
+
+def test_warmth_changes_no_answer(assistant: Assistant, speech: Path) -> None:
+    cold = text_of(assistant.reply(speech))
+    assistant.reset()
+    assistant.warm()
+    assert text_of(assistant.reply(speech)) == cold
 
 
 def test_silence_cannot_be_prepared(assistant: Assistant) -> None:

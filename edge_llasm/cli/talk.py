@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import signal
 import sys
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 
-from edge_llasm.errors import EdgeLlasmError, EngineError
+from edge_llasm.cli.background import in_background
+from edge_llasm.errors import EngineError, SoundError
 
 if TYPE_CHECKING:
-    from edge_llasm.live.screen import Screen
-    from edge_llasm.live.session import Session
-    from edge_llasm.terminal import Key
+    from edge_llasm.assistant import Assistant
+    from edge_llasm.sound import Microphone
 
 __all__ = ["talk"]
 
@@ -27,20 +27,6 @@ Examples:
   edge-llasm talk --hands-free
   edge-llasm talk --chat 3
 """
-
-HELP = """\
-space    tap to start, tap to ask; or hold, where the terminal can tell
-enter    ask what you typed
-escape   cancel the recording, or stop the answer
-ctrl+r   show the last answer again
-ctrl+y   copy it; ctrl+k copies its code block
-ctrl+n   new chat; ctrl+o opens an old one
-ctrl+c   leave"""
-
-TICK_S = 0.05
-TAP_S = 0.3
-"""A key that goes up sooner was tapped, not held"""
-CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
 
 
 @click.command(epilog=EPILOG)
@@ -62,6 +48,11 @@ CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
 @click.option("--chat", type=int, metavar="N", help="Go on with a chat of `edge-llasm chats`.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of this chat.")
 @click.option("--keep-audio", is_flag=True, help="Keep the recordings too.")
+@click.option(
+    "--private",
+    is_flag=True,
+    help="The microphone is off until the key goes down; a bell tells when it hears.",
+)
 @click.option("--hands-free", is_flag=True, help="No key: speech begins a question, a pause ends it.")
 @click.option(
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
@@ -74,6 +65,10 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
     """
     if chat is not None and options["no_history"]:
         raise click.UsageError("A kept chat is written to: --chat and --no-history exclude each other.")
+    if options["private"] and options["hands_free"]:
+        raise click.UsageError(
+            "Hands-free the microphone always listens: it and --private exclude each other."
+        )
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stdout.isatty():
         raise click.UsageError("talk needs a terminal; for recordings there is `edge-llasm ask`.")
     try:
@@ -82,29 +77,22 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
         raise EngineError(f"{error.name} is not installed: pip install 'edge-llasm[talk]'") from error
     from rich.console import Console
 
-    from edge_llasm.assistant import Assistant
     from edge_llasm.chats import Store, chats_file
-    from edge_llasm.cli.output import Progress
+    from edge_llasm.live.controls import Controls
     from edge_llasm.live.session import Session
-    from edge_llasm.sound import Microphone
+    from edge_llasm.sound.portaudio import quiet
     from edge_llasm.terminal import Keyboard
 
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _interrupt)  # as Ctrl-C does it, so that the terminal is given back
-    progress = Progress(model)
-    store = None if options["no_history"] else Store(chats_file())
-    microphone, missing = None, ""
-    try:
-        microphone = Microphone(card)
-    except EdgeLlasmError as error:
-        if card is not None or options["hands_free"]:
-            raise
-        missing = str(error)
-    try:
-        with Assistant.load(
-            model, device=device, verbose=options["verbose"], progress=progress.report
-        ) as assistant:
-            session = Session(
+    with ExitStack() as ends:
+        store = None if options["no_history"] else ends.enter_context(Store(chats_file()))
+        microphone, missing = _microphone(card, private=options["private"], needed=options["hands_free"])
+        if microphone is not None:
+            ends.enter_context(microphone)
+        assistant = ends.enter_context(_load(model, device, options["verbose"]))
+        session = ends.enter_context(
+            Session(
                 assistant,
                 microphone,
                 store,
@@ -112,171 +100,46 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
                 keep_audio=options["keep_audio"],
                 hands_free=options["hands_free"],
             )
-            with session:
-                if chat is not None:
-                    session.resume(chat)
-                with Keyboard() as keyboard, Screen(Console(highlight=False)) as screen:
-                    if missing:
-                        screen.say(f"{missing}; type instead", "yellow")
-                    holds = keyboard.tells_release
-                    _Talk(session, screen, store, holds).run(keyboard)
+        )
+        if chat is not None:
+            session.resume(chat)
+        keyboard = ends.enter_context(Keyboard())
+        screen = ends.enter_context(Screen(Console(highlight=False)))
+        if not options["verbose"]:
+            ends.enter_context(quiet())  # ALSA writes across the screen when a microphone is unplugged
+        if missing:
+            screen.say(f"{missing}; type instead", "yellow")
+        Controls(session, screen, store, keyboard.tells_release).run(keyboard)
+
+
+def _microphone(card: str | None, *, private: bool, needed: bool) -> tuple[Microphone | None, str]:
+    """The microphone, or None and why there is none. Raises SoundError when it was asked for."""
+    from edge_llasm.sound import Microphone
+
+    try:
+        return Microphone(card, private=private), ""
+    except SoundError as error:
+        if card is not None or needed:
+            raise
+        return None, str(error)
+
+
+def _load(model: str, device: str, verbose: bool) -> Assistant:
+    """On another thread, so that Ctrl-C is heard; with a progress line."""
+    from edge_llasm.assistant import Assistant
+    from edge_llasm.cli.output import Progress
+
+    progress = Progress(model)
+
+    def load(cancel: threading.Event) -> Iterator[Assistant]:
+        yield Assistant.load(model, device=device, verbose=verbose, progress=progress.report)
+
+    try:
+        (assistant,) = in_background(load, progress.show)
+        return assistant
     finally:
         progress.clear()
-        if microphone is not None:
-            microphone.close()
-        if store is not None:
-            store.close()
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-class _Talk:
-    """What each key does, and what is shown."""
-
-    def __init__(self, session: Session, screen: Screen, store: Any, holds: bool) -> None:
-        self._session, self._screen, self._store, self._holds = session, screen, store, holds
-        self._line = ""
-        self._opening = False
-        self._last = ""  # of the last turn: the felt delay, and what the chat takes of the context
-        self._leaving = False
-        self._pressed = 0.0
-
-    def run(self, keyboard: Any) -> None:
-        self._screen.say(f"{self._hint()}, ? for help", "dim")
-        while not self._leaving:
-            try:
-                keys = keyboard.read(TICK_S)
-            except EOFError:
-                return
-            for key in keys:
-                try:
-                    self._press(key)
-                except EdgeLlasmError as error:
-                    self._screen.say(str(error), "yellow")
-            try:
-                events = self._session.poll()
-            except EdgeLlasmError as error:
-                self._screen.say(str(error), "yellow")
-                continue
-            for event in events:
-                self._tell(event)
-            self._show()
-
-    def _press(self, key: Key) -> None:
-        if key.name == "space" and not self._line and not self._opening and not self._session.hands_free:
-            self._space(key)
-        elif key.action == "release":
-            return
-        elif key.name in ("ctrl+c", "ctrl+d"):
-            self._leaving = True
-        elif key.name == "escape":
-            self._escape()
-        elif key.name == "enter":
-            self._enter()
-        elif key.name == "backspace":
-            self._line = self._line[:-1]
-        elif key.name == "?" and not self._line:
-            self._screen.say(HELP, "dim")
-        elif key.name == "ctrl+n":
-            self._session.new_chat()
-            self._screen.say("— a new chat —", "dim")
-        elif key.name == "ctrl+o":
-            self._list()
-        elif key.name == "ctrl+r":
-            self._screen.say(self._session.last_answer.rstrip() or "there is no answer yet")
-        elif key.name in ("ctrl+y", "ctrl+k"):
-            self._copy(code=key.name == "ctrl+k")
-        elif key.text:
-            self._line += key.text
-
-    def _space(self, key: Key) -> None:
-        """Down: begin, or end what a tap began. Up: end what was held, unless it was only a tap."""
-        recording, now = self._session.state == "recording", monotonic()
-        if key.action == "press" and not recording:
-            if self._session.listener is None:
-                self._screen.say("there is no microphone: type instead", "yellow")
-            self._session.press()
-            self._pressed = now
-        elif recording and (
-            key.action == "press" or (key.action == "release" and now - self._pressed > TAP_S)
-        ):
-            self._session.release()
-
-    def _escape(self) -> None:
-        if self._session.state == "recording":
-            self._session.cancel()
-            self._screen.say("(cancelled)", "dim")
-        elif self._line or self._opening:
-            self._line, self._opening = "", False
-        else:
-            self._session.stop()
-
-    def _enter(self) -> None:
-        line, self._line = self._line.strip(), ""
-        if self._opening:
-            self._opening = False
-            if line.isdigit():
-                self._session.resume(int(line))
-                self._screen.say(f"— chat {line} —", "dim")
-        else:
-            self._session.send(line)
-
-    def _list(self) -> None:
-        chats = [] if self._store is None else self._store.chats()
-        for chat in chats[-9:]:
-            self._screen.say(f"{chat.number:4d}  {chat.title}", "dim")
-        self._screen.say("type its number" if chats else "no chat is kept", "dim")
-        self._opening = bool(chats)
-
-    def _copy(self, *, code: bool) -> None:
-        answer = self._session.last_answer
-        block = CODE.search(answer)
-        wanted = (block[1] if block else "") if code else answer.strip()
-        if not wanted:
-            self._screen.say("there is no code block to copy" if code else "there is nothing to copy", "dim")
-            return
-        # OSC 52: the terminal itself puts it into the clipboard, also over ssh.
-        sys.stdout.write(f"\x1b]52;c;{base64.b64encode(wanted.encode()).decode()}\x07")
-        sys.stdout.flush()
-        self._screen.say("(copied)", "dim")
-
-    def _tell(self, event: Any) -> None:
-        from edge_llasm.live.session import Asked, Ended, Failed, Written, WrittenDown
-
-        match event:
-            case Asked(seconds, typed):
-                said = typed or f"({seconds:.1f} s of speech)"
-                self._screen.say(f"you    {said}", "cyan")
-            case Written(text):
-                self._screen.write(text)
-            case Ended(reason, timings, felt_ms):
-                self._screen.end_answer()
-                used = timings.prompt_tokens + timings.generated_tokens
-                self._last = f"{felt_ms:.0f} ms · {used}/{self._session.assistant.llm.n_ctx} tokens · "
-                if reason != "stop":
-                    self._screen.say(f"({reason})", "dim")
-            case WrittenDown(transcript):
-                self._screen.say(f"heard  {transcript}", "dim")
-            case Failed(message):
-                self._screen.end_answer()
-                self._screen.say(message, "yellow")
-
-    def _show(self) -> None:
-        session, listener = self._session, self._session.listener
-        assistant = session.assistant
-        corner = f"{self._last}{assistant.bundle.name} on {assistant.devices.name}"
-        status, level = self._hint(), None
-        if session.state == "recording" and listener is not None:
-            status, level = f"● {listener.seconds:.1f} s", listener.level
-        elif session.state == "answering":
-            status = "…"
-        self._screen.show(status, self._line, corner, level)
-
-    def _hint(self) -> str:
-        if self._session.listener is None:
-            return "type"
-        if self._session.hands_free:
-            return "listening"
-        return f"{'hold or ' if self._holds else ''}tap space to talk"

@@ -53,6 +53,10 @@ class Listener:
         return self._microphone.level if self.recording else 0.0
 
     @property
+    def microphone(self) -> Microphone:
+        return self._microphone
+
+    @property
     def lost(self) -> bool:
         """Whether the microphone went away while it recorded; what it heard is there."""
         return self.recording and self._microphone.lost

@@ -58,6 +58,10 @@ class Screen:
             self.say(self._row)
         self._row = ""
 
+    def ring(self) -> None:
+        """The terminal's bell."""
+        self._console.bell()
+
     def show(self, status: str, typed: str, corner: str, level: float | None) -> None:
         """The live lines; nothing is written when nothing changed."""
         meter = "" if level is None else self._meter(level)

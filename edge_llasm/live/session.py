@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from io import BytesIO
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -20,13 +19,13 @@ from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.chats import Store
 from edge_llasm.errors import ChatsError, EdgeLlasmError, SoundError
 from edge_llasm.live.drafts import Drafts
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
 from edge_llasm.live.listener import Listener
 from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
 from edge_llasm.sound import Microphone
-from edge_llasm.timings import Timings
 
-__all__ = ["Asked", "Ended", "Event", "Failed", "Session", "Written", "WrittenDown"]
+__all__ = ["Session"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
 State = Literal["idle", "recording", "answering"]
@@ -37,49 +36,6 @@ NOBODY_S = 3.0
 """Without speech, what was heard so long ago is forgotten"""
 KEEP_EVERY_S = 0.2
 """Between two writings of an answer that grows"""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question is on its way."""
-
-    seconds: float
-    """of the recording; 0 = none"""
-    typed: str
-
-
-@dataclass(frozen=True)
-class Written:
-    """The answer goes on."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The answer is over."""
-
-    finish_reason: str
-    timings: Timings
-    felt_ms: float
-    """from the key's release, or the line's end, to the first text"""
-
-
-@dataclass(frozen=True)
-class WrittenDown:
-    """What was said, for the reader, after the answer."""
-
-    transcript: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The question was not answered."""
-
-    message: str
-
-
-Event = Asked | Written | Ended | WrittenDown | Failed
 
 
 class Session:
@@ -114,11 +70,12 @@ class Session:
         self._drafts = Drafts(assistant, options)
         self._listener = Listener(microphone, self._drafts) if microphone else None
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._cancel = threading.Event()
+        self._cancel, self._changing = threading.Event(), threading.Event()
         self._worker: threading.Thread | None = None
         self._chat: int | None = None
         self._unanswered = 0
         self.last_answer = ""
+        self._begin(self._warm)
 
     @property
     def _model(self) -> str:
@@ -168,6 +125,7 @@ class Session:
         self._finish()
         self.assistant.reset()
         self._chat = None
+        self._begin(self._warm)
 
     def resume(self, chat: int) -> None:
         """Go on with a kept chat. Raises ChatsError, also for one that another model heard."""
@@ -182,13 +140,15 @@ class Session:
         self._finish()
         self.assistant.resume(turns)
         self._chat = chat
+        self._begin(self._warm)
 
     def poll(self) -> list[Event]:
         """Take in what was heard; what happened since the last call. Raises SoundError, when hands-free."""
         if self._listener is not None:
             self._listener.poll()
             if self._listener.lost:
-                self.release()  # what was recorded is answered all the same
+                self._events.put(Lost(self._listener.microphone.name))
+                self.release()
             elif self.hands_free:
                 self._attend(self._listener)
         events = list(self._drain())
@@ -225,18 +185,29 @@ class Session:
             self.stop()
 
     def _ask(self, audio: Samples | None, typed: str, asked: float) -> None:
-        before, self._cancel = self._worker, threading.Event()
+        self._cancel = cancel = threading.Event()
         self._unanswered += 1
-        arguments = (before, audio, typed, asked, self._cancel)
-        self._worker = threading.Thread(
-            target=self._work, args=arguments, name="edge-llasm-answer", daemon=True
-        )
+        self._begin(lambda: self._work(audio, typed, asked, cancel))
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        """Do it on the other thread, after what that one is at."""
+        before = self._worker
+
+        def run() -> None:
+            if before is not None:
+                before.join()
+            work()
+
+        self._worker = threading.Thread(target=run, name="edge-llasm-answer", daemon=True)
         self._worker.start()
 
     def _finish(self) -> None:
+        """Wait until nothing is computed any more, soon."""
         self._cancel.set()
+        self._changing.set()
         if self._worker is not None:
             self._worker.join()
+        self._changing.clear()
 
     def _drain(self) -> Iterator[Event]:
         while True:
@@ -245,16 +216,7 @@ class Session:
             except Empty:
                 return
 
-    def _work(
-        self,
-        before: threading.Thread | None,
-        audio: Samples | None,
-        typed: str,
-        asked: float,
-        cancel: threading.Event,
-    ) -> None:
-        if before is not None:
-            before.join()
+    def _work(self, audio: Samples | None, typed: str, asked: float, cancel: threading.Event) -> None:
         seconds = 0.0 if audio is None else len(audio) / SAMPLE_RATE
         self._events.put(Asked(seconds, typed))
         try:
@@ -266,6 +228,12 @@ class Session:
         else:
             if audio is not None and self._transcripts and not cancel.is_set():
                 self._write_down(audio, turn, cancel)
+        self._warm()
+
+    def _warm(self) -> None:
+        """The next question needs it: whoever asks meanwhile waits for no longer than without it."""
+        with suppress(EdgeLlasmError):  # that question will tell
+            self.assistant.warm(cancel=self._changing)
 
     def _answer(
         self, audio: Samples | None, typed: str, asked: float, seconds: float, cancel: threading.Event

@@ -39,12 +39,13 @@ class Microphone:
     One recording at a time: `begin`, `read` as often as one likes, `end` or `drop`.
     """
 
-    def __init__(self, wanted: str | None = None) -> None:
+    def __init__(self, wanted: str | None = None, *, private: bool = False) -> None:
         """Open the microphone with this name or number (None: the default), and wait until it delivers.
 
+        `private`: it is open only from `begin` to `end`, and there is no sound from before the key went down.
         Raises SoundError.
         """
-        self._wanted = wanted
+        self._wanted, self.private = wanted, private
         self._blocks: deque[tuple[float, Samples]] = deque()  # (when its first sample was heard, (n,))
         self._recording = False
         self._arrived = threading.Event()
@@ -54,7 +55,10 @@ class Microphone:
         self.overruns = 0
         """Times that the driver lost samples because this machine was busy"""
         self._stream: Any = None
-        self._open()
+        if private:
+            self._name, self._rate = (card := find_input(wanted)).name, card.rate
+        else:
+            self._open(wanted)
 
     @property
     def name(self) -> str:
@@ -67,14 +71,22 @@ class Microphone:
 
     @property
     def lost(self) -> bool:
-        """Whether it was unplugged, or fell silent otherwise."""
-        return not self._stream.active or monotonic() - self._last > SILENT_S
+        """Whether it is closed, was unplugged, or fell silent otherwise."""
+        return self._stream is None or not self._stream.active or monotonic() - self._last > SILENT_S
 
     def begin(self) -> None:
-        """Start a recording, with what was heard just before. A microphone that was lost is opened anew."""
+        """Start a recording, with what was heard just before. A microphone that was lost is opened anew.
+
+        Where it is gone, the default takes its place. Raises SoundError when there is none either.
+        """
         if self.lost:
             self.close()
-            self._open()
+            try:
+                self._open(self._wanted)
+            except SoundError:
+                if self._wanted is None:
+                    raise
+                self._open(None)
         self._resampler = soxr.ResampleStream(self._rate, SAMPLE_RATE, 1, dtype="float32")
         self._recording = True
 
@@ -87,6 +99,8 @@ class Microphone:
 
         Waits for what was said before this call and is still under way. A lost microphone gives what it heard.
         """
+        if self._stream is None:
+            return np.zeros(0, np.float32)
         released = self._stream.time if self._stream.active else 0.0
         patience = monotonic() + self._stream.latency + UNDER_WAY_S
         blocks: list[tuple[float, Samples]] = self._take()
@@ -94,12 +108,12 @@ class Microphone:
             self._arrived.clear()
             self._arrived.wait(BLOCK_S)
             blocks += self._take()
-        self._recording = False
+        self._rest()
         return self._resampled(blocks, last=True)
 
     def drop(self) -> None:
         """Stop the recording and forget it."""
-        self._recording = False
+        self._rest()
         self._take()
 
     def close(self) -> None:
@@ -108,6 +122,7 @@ class Microphone:
             with quiet():
                 self._stream.abort(ignore_errors=True)
                 self._stream.close(ignore_errors=True)
+            self._stream = None
 
     def __enter__(self) -> Self:
         return self
@@ -117,9 +132,14 @@ class Microphone:
     ) -> None:
         self.close()
 
-    def _open(self) -> None:
+    def _rest(self) -> None:
+        self._recording = False
+        if self.private:
+            self.close()
+
+    def _open(self, wanted: str | None) -> None:
         library = reopen()
-        card = find_input(self._wanted)
+        card = find_input(wanted)
         self._name, self._rate = card.name, card.rate
         self._kept = round(PRE_ROLL_S / BLOCK_S)
         self._blocks.clear()

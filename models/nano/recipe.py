@@ -35,7 +35,7 @@ class Scale:
     shape: tuple[int, int, int, int] = (192, 4, 4, 2)  # Whisper's width, heads, encoder and decoder layers
 
 
-FULL = Scale(clips=24_000, dev_clips=300, speech=90, sharpen=90, text=90, stage1=2, stage2=85, held_out=None)
+FULL = Scale(clips=30_000, dev_clips=300, speech=90, sharpen=90, text=90, stage1=2, stage2=85, held_out=None)
 SMOKE = Scale(clips=120, dev_clips=12, speech=0.3, sharpen=0.1, text=0.3, stage1=0.1, stage2=0.2, held_out=2)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from models.nano import parallel, synthesize
 from models.nano.optimizer import Optimizer
+from models.nano.sources import ENGLISH
 from models.nano.spelling import word_numbers
 from models.nano.stage import Stage, require
 from models.nano.states import Means
@@ -33,7 +34,7 @@ from models.nano.train_speech import (
     load,
     vary,
 )
-from models.nano.world.spoken import tokens
+from models.nano.world.spoken import language_of, tokens
 
 RATES = 1e-3, 1e-5  # learning rates: first, last
 WEIGHT = 2.0  # of the distance to the means, against CTC
@@ -51,6 +52,7 @@ def train(folder: Path, minutes: float) -> None:
     optimizer = Optimizer(model, RATES[0])
     words = {word: i for i, word in enumerate(model.words)}
     clips = [clip for clip in clips if all(token in words for token in tokens(clip.text))]
+    clips += (ENGLISH - 1) * [clip for clip in clips if language_of(clip.text) == "en"]
     means = state["means"] if "means" in state else mean_states(model, clips)
     if "means" in state and "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])

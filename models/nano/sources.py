@@ -18,6 +18,7 @@ SALAD = 0.6  # share of it that is words without meaning: only what is heard say
 RECALLED = 0.6  # share of text pre-training's other questions that are heard
 TRANSCRIBED = 0.2  # share of stage 2 that is transcription: it teaches to read the states, word by word
 UNSPOKEN = 0.35  # share of stage 2 that no clip says: typed or recalled, of sentences without end
+ENGLISH = 2  # times that an English text or conversation in clips stands in the draw: it is learnt slowest
 FOLLOWED_UP = 0.3  # share of stage 2's conversations in clips that must have a second turn
 
 Draw = Callable[[Random], Sample]
@@ -57,7 +58,7 @@ class SpokenSource:
         self._clips: dict[str, list[int]] = {}
         for i, clip in enumerate(clips):
             self._clips.setdefault(clip.text, []).append(i)
-        self._texts = sorted(self._clips)
+        self._texts = [text for text in sorted(self._clips) for _ in range(_times(text))]
         self._conversations = self._spoken_conversations(len(clips)) if talk else []
         self._followed_up = [exchange for exchange in self._conversations if len(exchange.turns) > 1]
         self._unspoken = TextSource(writer, seed)
@@ -65,7 +66,12 @@ class SpokenSource:
     def _spoken_conversations(self, count: int) -> list[Exchange]:
         stream = corpus.conversations(synthesize.SEED)
         drawn = (next(stream) for _ in range(count))
-        return [exchange for exchange in drawn if all(said in self._clips for said, _ in exchange.turns)]
+        return [
+            exchange
+            for exchange in drawn
+            if all(said in self._clips for said, _ in exchange.turns)
+            for _ in range(_times(exchange.turns[-1][0]))
+        ]
 
     def _heard(self, text: str, rng: Random) -> Heard:
         return Heard(text, rng.choice(self._clips[text]))
@@ -85,6 +91,10 @@ class SpokenSource:
     def _turns(self, rng: Random) -> list[Turn]:
         among = self._followed_up if rng.random() < FOLLOWED_UP and self._followed_up else self._conversations
         return [([self._heard(said, rng)], answer) for said, answer in rng.choice(among).turns]
+
+
+def _times(text: str) -> int:
+    return ENGLISH if language_of(text) == "en" else 1
 
 
 def groups(draw: Draw, rng: Random) -> Iterator[list[Sample]]:

@@ -1,6 +1,6 @@
 """The spoken corpus: sentences -> voices -> distorted clips -> log-mel features with frame labels, in resumable shards.
 
-python -m models.nano.synthesize WORK_DIR/speech --clips 24000
+python -m models.nano.synthesize WORK_DIR/speech --clips 30000
 """
 
 import argparse
@@ -156,7 +156,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--clips", type=int, default=24_000)
+    parser.add_argument("--clips", type=int, default=30_000)
     options = parser.parse_args()
     speak_all(options.folder, options.clips)
 

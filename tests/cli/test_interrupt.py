@@ -89,6 +89,32 @@ def test_ctrl_c_while_loading_is_status_130_and_clears_the_progress_line(huge: P
     assert written.rstrip().endswith(b"\x1b[K")
 
 
+def test_ctrl_c_while_talk_loads_is_status_130(huge: Path) -> None:
+    import pty
+
+    terminal, program = pty.openpty()
+    command = [
+        sys.executable,
+        "-m",
+        "edge_llasm",
+        "talk",
+        "--model",
+        str(huge),
+        "--device",
+        "cpu",
+        "--no-history",
+    ]
+    with subprocess.Popen(command, stdin=program, stdout=program, stderr=program) as process:
+        written = b""
+        while b"loading" not in written:
+            written += os.read(terminal, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(6 * PROMPT) == 130
+    os.close(program)
+    os.close(terminal)
+    assert b"Traceback" not in written
+
+
 def test_no_progress_line_is_written_where_nobody_looks(huge: Path) -> None:
     process = start("ask", "--text", "hello", "--model", huge, "--device", "cpu")
     time.sleep(3)

@@ -125,6 +125,32 @@ def test_a_spoken_question_is_answered(home: Path, somewhere: Room, speech: Path
     assert not (home / "chats.sqlite").exists()
 
 
+def test_a_private_microphone_says_when_it_hears(somewhere: Room, speech: Path) -> None:
+    with talking("--no-history", "--private") as screen:
+        assert somewhere.control("list", "short", "source-outputs") == ""
+        assert b"\x07" not in screen.raw
+        screen.press(" ")
+        screen.wait("● 0")
+        assert b"\x07" in screen.raw
+        somewhere.play(speech).communicate()
+        screen.press(" ")
+        screen.wait("heard  ")
+        assert somewhere.control("list", "short", "source-outputs") == ""
+        assert screen.leave() == 0
+
+
+def test_an_unplugged_microphone_is_told_and_what_it_heard_is_asked(somewhere: Room, speech: Path) -> None:
+    with talking("--no-history") as screen:
+        screen.press(" ")
+        screen.wait("● 0")
+        somewhere.play(speech).communicate()
+        somewhere.control("unload-module", "module-null-sink")
+        screen.wait("is gone; what it heard is asked")
+        screen.wait("heard  ")
+        assert "ALSA" not in screen.text
+        assert screen.leave() == 0
+
+
 def test_the_last_answer_is_copied_by_the_terminal() -> None:
     with talking("--no-history") as screen:
         screen.press("\x19")
@@ -160,7 +186,11 @@ def test_a_program_that_is_ended_gives_the_terminal_back(ending: signal.Signals)
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [([], "talk needs a terminal"), (["--chat", "1", "--no-history"], "exclude each other")],
+    [
+        ([], "talk needs a terminal"),
+        (["--chat", "1", "--no-history"], "exclude each other"),
+        (["--private", "--hands-free"], "exclude each other"),
+    ],
 )
 def test_what_cannot_be_is_told(options: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["talk", *options]) == 2

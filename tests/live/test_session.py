@@ -10,7 +10,8 @@ import pytest
 from edge_llasm.assistant import Assistant
 from edge_llasm.chats import Store
 from edge_llasm.errors import ChatsError
-from edge_llasm.live.session import Asked, Ended, Event, Failed, Session, Written, WrittenDown
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
+from edge_llasm.live.session import Session
 from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import Embeddings
@@ -140,7 +141,9 @@ def test_an_unplugged_microphone_asks_what_it_heard(
         with virtual_room.play(speech):
             time.sleep(1.5)
             virtual_room.control("unload-module", "module-null-sink")
-        assert written(until(session, Ended))
+        events = until(session, Ended)
+    assert Lost(microphone.name) in events
+    assert written(events)
 
 
 def test_a_new_chat_forgets_and_keeps_the_old_one(assistant: Assistant, store: Store) -> None:

@@ -82,6 +82,28 @@ def test_an_unplugged_microphone_gives_what_it_heard_and_the_next_recording_take
         assert likeness(microphone.end(), said)[1] > 0.99
 
 
+def test_a_private_microphone_hears_only_from_begin_to_end(virtual_room: Room, speech: Path) -> None:
+    with Microphone(private=True) as microphone:
+        for _ in range(2):
+            assert virtual_room.control("list", "short", "source-outputs") == ""
+            microphone.begin()
+            assert virtual_room.control("list", "short", "source-outputs") != ""
+            virtual_room.play(speech).communicate()
+            assert likeness(microphone.end(), load_audio(speech))[1] > 0.99
+        microphone.begin()
+        microphone.drop()
+        assert virtual_room.control("list", "short", "source-outputs") == ""
+
+
+def test_where_the_wanted_microphone_is_gone_the_default_takes_its_place(virtual_room: Room) -> None:
+    with Microphone("pulse") as microphone:
+        microphone.close()
+        microphone._wanted = "unplugged"
+        microphone.begin()
+        assert not microphone.lost
+        microphone.drop()
+
+
 @pytest.mark.parametrize("wanted", ["no such card", "99"])
 def test_an_unknown_microphone_is_refused_by_name(virtual_room: Room, wanted: str) -> None:
     from edge_llasm.errors import SoundError

@@ -1,0 +1,199 @@
+"""`talk` in a terminal: what each key does, and what is shown."""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from time import monotonic
+
+from edge_llasm.chats import Store
+from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
+from edge_llasm.live.screen import Screen
+from edge_llasm.live.session import Session
+from edge_llasm.terminal import Key, Keyboard
+
+__all__ = ["Controls"]
+
+HELP = """\
+space    tap to start, tap to ask; or hold, where the terminal can tell
+enter    ask what you typed
+escape   cancel the recording, or stop the answer
+ctrl+r   show the last answer again
+ctrl+y   copy it; ctrl+k copies its code block
+ctrl+n   new chat; ctrl+o opens an old one
+ctrl+c   leave"""
+
+TICK_S = 0.05
+TAP_S = 0.3
+"""A key that goes up sooner was tapped, not held"""
+CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
+
+
+class Controls:
+    """Keys in, lines out, until somebody leaves."""
+
+    def __init__(self, session: Session, screen: Screen, store: Store | None, holds: bool) -> None:
+        """`holds`: whether the terminal tells when a key goes up."""
+        self._session, self._screen, self._store, self._holds = session, screen, store, holds
+        self._line = ""
+        self._opening = False
+        self._last = ""  # of the last turn: the felt delay, and what the chat takes of the context
+        self._leaving = False
+        self._pressed = 0.0
+        self._microphone = session.listener.microphone.name if session.listener else ""
+
+    def run(self, keyboard: Keyboard) -> None:
+        self._screen.say(f"{self._hint()}, ? for help", "dim")
+        while not self._leaving:
+            try:
+                keys = keyboard.read(TICK_S)
+            except EOFError:
+                return
+            for key in keys:
+                try:
+                    self._press(key)
+                except EdgeLlasmError as error:
+                    self._screen.say(str(error), "yellow")
+            try:
+                events = self._session.poll()
+            except EdgeLlasmError as error:
+                self._screen.say(str(error), "yellow")
+                continue
+            for event in events:
+                self._tell(event)
+            self._show()
+
+    def _press(self, key: Key) -> None:
+        if key.name == "space" and not self._line and not self._opening and not self._session.hands_free:
+            self._space(key)
+        elif key.action == "release":
+            return
+        elif key.name in ("ctrl+c", "ctrl+d"):
+            self._leaving = True
+        elif key.name == "escape":
+            self._escape()
+        elif key.name == "enter":
+            self._enter()
+        elif key.name == "backspace":
+            self._line = self._line[:-1]
+        elif key.name == "?" and not self._line:
+            self._screen.say(HELP, "dim")
+        elif key.name == "ctrl+n":
+            self._session.new_chat()
+            self._screen.say("— a new chat —", "dim")
+        elif key.name == "ctrl+o":
+            self._list()
+        elif key.name == "ctrl+r":
+            self._screen.say(self._session.last_answer.rstrip() or "there is no answer yet")
+        elif key.name in ("ctrl+y", "ctrl+k"):
+            self._copy(code=key.name == "ctrl+k")
+        elif key.text:
+            self._line += key.text
+
+    def _space(self, key: Key) -> None:
+        """Down: begin, or end what a tap began. Up: end what was held, unless it was only a tap."""
+        recording, now = self._session.state == "recording", monotonic()
+        if key.action == "press" and not recording:
+            if self._session.listener is None:
+                self._screen.say("there is no microphone: type instead", "yellow")
+            self._session.press()
+            self._pressed = now
+            self._tell_microphone()
+        elif recording and (
+            key.action == "press" or (key.action == "release" and now - self._pressed > TAP_S)
+        ):
+            self._session.release()
+
+    def _tell_microphone(self) -> None:
+        """It may be another one than before; a private one listens only from now on."""
+        if (listener := self._session.listener) is None:
+            return
+        microphone = listener.microphone
+        if microphone.name != self._microphone:
+            self._screen.say(f"(now hearing {microphone.name})", "dim")
+            self._microphone = microphone.name
+        if microphone.private:
+            self._screen.ring()
+
+    def _escape(self) -> None:
+        if self._session.state == "recording":
+            self._session.cancel()
+            self._screen.say("(cancelled)", "dim")
+        elif self._line or self._opening:
+            self._line, self._opening = "", False
+        else:
+            self._session.stop()
+
+    def _enter(self) -> None:
+        line, self._line = self._line.strip(), ""
+        if self._opening:
+            self._opening = False
+            if line.isdigit():
+                self._session.resume(int(line))
+                self._screen.say(f"— chat {line} —", "dim")
+        else:
+            self._session.send(line)
+
+    def _list(self) -> None:
+        chats = [] if self._store is None else self._store.chats()
+        for chat in chats[-9:]:
+            self._screen.say(f"{chat.number:4d}  {chat.title}", "dim")
+        self._screen.say("type its number" if chats else "no chat is kept", "dim")
+        self._opening = bool(chats)
+
+    def _copy(self, *, code: bool) -> None:
+        answer = self._session.last_answer
+        block = CODE.search(answer)
+        wanted = (block[1] if block else "") if code else answer.strip()
+        if not wanted:
+            self._screen.say("there is no code block to copy" if code else "there is nothing to copy", "dim")
+            return
+        # OSC 52: the terminal itself puts it into the clipboard, also over ssh.
+        sys.stdout.write(f"\x1b]52;c;{base64.b64encode(wanted.encode()).decode()}\x07")
+        sys.stdout.flush()
+        self._screen.say("(copied)", "dim")
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case Asked(seconds, typed):
+                said = typed or f"({seconds:.1f} s of speech)"
+                self._screen.say(f"you    {said}", "cyan")
+            case Lost(microphone):
+                self._screen.say(f"({microphone} is gone; what it heard is asked)", "yellow")
+            case Written(text):
+                self._screen.write(text)
+            case Ended(reason, timings, felt_ms):
+                self._screen.end_answer()
+                used = timings.prompt_tokens + timings.generated_tokens
+                self._last = f"{felt_ms:.0f} ms · {used}/{self._session.assistant.llm.n_ctx} tokens · "
+                if reason != "stop":
+                    self._screen.say(f"({reason})", "dim")
+            case WrittenDown(transcript):
+                self._screen.say(f"heard  {transcript}", "dim")
+            case Failed(message):
+                self._screen.end_answer()
+                self._screen.say(message, "yellow")
+
+    def _show(self) -> None:
+        session, listener = self._session, self._session.listener
+        assistant = session.assistant
+        corner = f"{self._last}{assistant.bundle.name} on {assistant.devices.name}"
+        status, level = self._hint(), None
+        if listener is not None and listener.microphone.overruns:
+            corner = f"{listener.microphone.overruns} gaps in the sound · {corner}"
+        if session.state == "recording" and listener is not None:
+            part = 1 + int(listener.seconds / assistant.speech.window_seconds)
+            status = f"● {listener.seconds:.1f} s" + (f", part {part}" if part > 1 else "")
+            level = listener.level
+        elif session.state == "answering":
+            status = "…"
+        self._screen.show(status, self._line, corner, level)
+
+    def _hint(self) -> str:
+        if self._session.listener is None:
+            return "type"
+        if self._session.hands_free:
+            return "listening"
+        return f"{'hold or ' if self._holds else ''}tap space to talk"
