@@ -17,6 +17,7 @@ from edge_llasm.errors import EngineError, SoundError
 if TYPE_CHECKING:
     from edge_llasm.assistant import Assistant
     from edge_llasm.sound import Microphone
+    from edge_llasm.voice import Speaker
 
 __all__ = ["talk"]
 
@@ -25,6 +26,8 @@ Examples:
   edge-llasm talk
   edge-llasm talk --model nano --input 1
   edge-llasm talk --hands-free
+  edge-llasm talk --speak
+  edge-llasm talk --speak --output 2 --voice-zh ~/voices/zh_CN-huayan-medium.onnx
   edge-llasm talk --chat 3
 """
 
@@ -54,11 +57,30 @@ Examples:
     help="The microphone is off until the key goes down; a bell tells when it hears.",
 )
 @click.option("--hands-free", is_flag=True, help="No key: speech begins a question, a pause ends it.")
+@click.option("--speak", is_flag=True, help="Read the answers aloud; a key stops that, and so does speaking.")
+@click.option(
+    "--output", "loudspeaker", metavar="N|NAME", help="The loudspeaker, as `edge-llasm devices` lists them."
+)
+@click.option(
+    "--voice-en",
+    metavar="NAME|FILE",
+    help="For English: a voice of the system, or a file NAME.onnx of piper's.  [default: the system's own]",
+)
+@click.option("--voice-zh", metavar="NAME|FILE", help="The same for Chinese.")
 @click.option(
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
-def talk(model: str, device: str, card: str | None, chat: int | None, **options: bool) -> None:
+def talk(
+    model: str,
+    device: str,
+    card: str | None,
+    chat: int | None,
+    loudspeaker: str | None,
+    voice_en: str | None,
+    voice_zh: str | None,
+    **options: bool,
+) -> None:
     """Talk with a model: hold a key, speak, read.
 
     The answer streams in; the chat is kept for `edge-llasm chats`. Without a microphone it is typed.
@@ -90,6 +112,7 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
         microphone, missing = _microphone(card, private=options["private"], needed=options["hands_free"])
         if microphone is not None:
             ends.enter_context(microphone)
+        speaker = _speaker(loudspeaker, voice_en, voice_zh) if options["speak"] else None
         assistant = ends.enter_context(_load(model, device, options["verbose"]))
         session = ends.enter_context(
             Session(
@@ -99,6 +122,7 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
                 transcripts=options["transcripts"],
                 keep_audio=options["keep_audio"],
                 hands_free=options["hands_free"],
+                speaker=speaker,
             )
         )
         if chat is not None:
@@ -109,6 +133,8 @@ def talk(model: str, device: str, card: str | None, chat: int | None, **options:
             ends.enter_context(quiet())  # ALSA writes across the screen when a microphone is unplugged
         if missing:
             screen.say(f"{missing}; type instead", "yellow")
+        for remark in speaker.voices.remarks if speaker else ():
+            screen.say(remark, "yellow")
         Controls(session, screen, store, keyboard.tells_release).run(keyboard)
 
 
@@ -122,6 +148,14 @@ def _microphone(card: str | None, *, private: bool, needed: bool) -> tuple[Micro
         if card is not None or needed:
             raise
         return None, str(error)
+
+
+def _speaker(loudspeaker: str | None, english: str | None, chinese: str | None) -> Speaker:
+    """Raises SoundError, VoiceError."""
+    from edge_llasm.sound import Loudspeaker
+    from edge_llasm.voice import Speaker, find_voices
+
+    return Speaker(find_voices(english, chinese), Loudspeaker(loudspeaker))
 
 
 def _load(model: str, device: str, verbose: bool) -> Assistant:

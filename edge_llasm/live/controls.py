@@ -9,7 +9,7 @@ from time import monotonic
 
 from edge_llasm.chats import Store
 from edge_llasm.errors import EdgeLlasmError
-from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Unread, Written, WrittenDown
 from edge_llasm.live.screen import Screen
 from edge_llasm.live.session import Session
 from edge_llasm.terminal import Key, Keyboard
@@ -172,6 +172,8 @@ class Controls:
                     self._screen.say(f"({reason})", "dim")
             case WrittenDown(transcript):
                 self._screen.say(f"heard  {transcript}", "dim")
+            case Unread(message):
+                self._screen.say(f"{message}; read on here", "yellow")
             case Failed(message):
                 self._screen.end_answer()
                 self._screen.say(message, "yellow")
@@ -189,6 +191,8 @@ class Controls:
             level = listener.level
         elif session.state == "answering":
             status = "…"
+        elif session.state == "speaking":
+            status = "♪ escape stops it"
         self._screen.show(status, self._line, corner, level)
 
     def _hint(self) -> str:

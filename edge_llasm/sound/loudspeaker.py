@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge_llasm.errors import SoundError
 from edge_llasm.sound.cards import find_output
-from edge_llasm.sound.portaudio import close_before_reopening, portaudio, quiet
+from edge_llasm.sound.portaudio import close_before_reopening, opening, portaudio
 
 __all__ = ["Loudspeaker"]
 
@@ -61,22 +61,21 @@ class Loudspeaker:
         """Begin anew, with nothing to play. Raises SoundError."""
         library = portaudio()
         card = find_output(self._wanted)
-        with self._lock:
+        with opening(), self._lock:
             self._forget()
             self.name, self.rate, self._abort = card.name, round(card.rate), library.CallbackAbort
             try:
-                with quiet():
-                    self._stream = library.OutputStream(
-                        device=card.number,
-                        channels=min(2, card.outputs),
-                        samplerate=self.rate,
-                        blocksize=round(BLOCK_S * self.rate),
-                        latency=LATENCY_S,
-                        dtype="float32",
-                        callback=self._play,
-                        finished_callback=self._silent.set,
-                    )
-                    self._stream.start()
+                self._stream = library.OutputStream(
+                    device=card.number,
+                    channels=min(2, card.outputs),
+                    samplerate=self.rate,
+                    blocksize=round(BLOCK_S * self.rate),
+                    latency=LATENCY_S,
+                    dtype="float32",
+                    callback=self._play,
+                    finished_callback=self._silent.set,
+                )
+                self._stream.start()
             except library.PortAudioError as error:
                 raise SoundError(
                     f"{card.name} cannot be played to ({error}): take another one (edge-llasm devices)"
@@ -112,10 +111,9 @@ class Loudspeaker:
     def close(self) -> None:
         """Close the stream, which cuts it; closing twice is fine."""
         self.cut()
-        with self._lock:
+        with opening(), self._lock:
             if self._stream is not None:
-                with quiet():
-                    self._stream.close(ignore_errors=True)
+                self._stream.close(ignore_errors=True)
             self._stream = None
 
     @property

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 from weakref import WeakSet
 
 from edge_llasm.errors import SoundError
 
-__all__ = ["close_before_reopening", "portaudio", "quiet", "reopen"]
+__all__ = ["close_before_reopening", "opening", "portaudio", "quiet", "reopen"]
 
 _users: WeakSet[Any] = WeakSet()
-_redirected = threading.RLock()
+_opening = threading.RLock()
 
 
 def portaudio() -> Any:
@@ -29,35 +26,18 @@ def portaudio() -> Any:
         raise SoundError("sounddevice is not installed: pip install 'edge-llasm[talk]'") from error
     except OSError as error:
         raise SoundError(f"{error}: run edge-llasm doctor, it names what to install") from error
-    _hush_alsa()
     return sounddevice
 
 
 def reopen() -> Any:
     """The module with its list of cards made anew: PortAudio looks for them only once, and no stream may be open."""
     library = portaudio()
-    for user in list(_users):
-        user.close()
-    with quiet():
+    with opening():
+        for user in list(_users):
+            user.close()
         library._terminate()
         library._initialize()
     return library
-
-
-@cache
-def _hush_alsa() -> None:
-    """ALSA tells the terminal of every gap, in the middle of what stands there; the streams count them."""
-    if sys.platform != "linux":
-        return
-    try:
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_unheard)
-    except (OSError, AttributeError):
-        return  # PortAudio has its own, or none
-
-
-@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
-def _unheard(*_: object) -> None:
-    """In place of ALSA's handler of errors; what follows its format is not looked at."""
 
 
 def close_before_reopening(user: Any) -> None:
@@ -66,15 +46,43 @@ def close_before_reopening(user: Any) -> None:
 
 
 @contextmanager
+def opening() -> Iterator[None]:
+    """One thread at a time opens a stream or looks for cards: PortAudio leaves that to its caller."""
+    with _opening, quiet():
+        yield
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
-    """Send what native code writes on standard error to nowhere."""
-    with _redirected:  # two threads at once would take each other's nowhere for standard error
-        kept = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(nowhere)
-            os.close(kept)
+    """Send what native code writes on standard error to nowhere, until the last of those who want it has left."""
+    _nowhere.enter()
+    try:
+        yield
+    finally:
+        _nowhere.leave()
+
+
+class _Nowhere:
+    """In the place of standard error; several threads may want it at once."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._kept = threading.Lock(), 0, -1
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._kept = os.dup(2)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 2)
+                os.close(nowhere)
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+
+
+_nowhere = _Nowhere()

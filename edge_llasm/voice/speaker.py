@@ -134,6 +134,21 @@ class Speaker:
         self._reading = Reading(self.voices, self.loudspeaker)
         return self._reading
 
+    @property
+    def reading(self) -> bool:
+        """Whether an answer is still to be read on."""
+        return self._reading is not None and self._reading.going_on
+
+    @property
+    def quiet_s(self) -> float:
+        """s since the last sound; negative while more is under way."""
+        return self.loudspeaker.quiet_s
+
+    @property
+    def loudness(self) -> float:
+        """RMS of the loudest of the last half second, full scale 1."""
+        return self.loudspeaker.loudness
+
     def stop(self) -> None:
         """Silence, when this returns."""
         if self._reading is not None and self._reading.going_on:

@@ -49,9 +49,7 @@ def window(folder: Path, columns: int, command: str) -> Iterator[Tmux]:
     try:
         yield tmux
     finally:
-        subprocess.run(
-            ["tmux", "-S", str(folder / "tmux"), "kill-server"], capture_output=True, check=False
-        )
+        subprocess.run(["tmux", "-S", str(folder / "tmux"), "kill-server"], capture_output=True, check=False)
 
 
 def shows(text: str) -> Callable[[list[str]], bool]:
