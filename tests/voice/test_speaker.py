@@ -10,27 +10,10 @@ from numpy.typing import NDArray
 from edge_llasm.errors import VoiceError
 from edge_llasm.sound import Loudspeaker
 from edge_llasm.voice import Speaker, Voices, find_voices
-from edge_llasm.voice.script import Language
 from tests.sound.virtual import RATE, Room, Tap
+from tests.voice.tone import Tone
 
 Samples = NDArray[np.float32]
-
-TONE_RATE = 16_000
-
-
-class Tone:
-    """A voice that hums 0.1 s for each character, and keeps what it was given to say."""
-
-    name = "tone"
-    speaks: frozenset[Language] = frozenset({"en", "zh"})
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> tuple[Samples, int]:
-        self.said.append(text)
-        time = np.arange(round(0.1 * len(text) * TONE_RATE)) / TONE_RATE
-        return (0.3 * np.sin(2 * np.pi * 440 * time)).astype(np.float32), TONE_RATE
 
 
 class Broken(Tone):
