@@ -5,6 +5,7 @@ The `piper-tts` package is GPL: it is never installed or imported unless such a 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from edge_llasm.errors import VoiceError
 from edge_llasm.voice.script import Language
 
 __all__ = ["PiperVoice"]
+
+OFFLINE = "espeak", "text"
+"""What piper turns text into sounds by, of what it carries with it"""
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, full scale 1
 
@@ -34,6 +38,14 @@ class PiperVoice:
                 raise VoiceError(
                     f"{needed} is not there: a piper voice is NAME.onnx with NAME.onnx.json beside it"
                 )
+        try:
+            kind = json.loads(config.read_text("utf-8")).get("phoneme_type", OFFLINE[0])
+        except (OSError, ValueError, AttributeError) as error:
+            raise VoiceError(f"{config} cannot be read ({error}): download it again") from error
+        if kind not in OFFLINE:
+            raise VoiceError(
+                f"{file} fetches a dictionary ({kind}) from the network: take a voice whose phoneme_type is espeak"
+            )
         try:
             self._voice: Any = piper.PiperVoice.load(file, config)
         except Exception as error:  # onnxruntime's and piper's have no common base
