@@ -100,11 +100,15 @@ class Loudspeaker:
 
     def cut(self) -> None:
         """Silence, now; returns when there is, after 0.1 s at most. What was not heard is dropped."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return  # it is being opened or closed: nothing sounds
+        try:
             if self._stream is None or self.was_cut:
                 return
             self._heard = self.heard
             self.was_cut = True
+        finally:
+            self._lock.release()
         self._silent.wait(CUT_S)
         self._quiet_from = min(self._quiet_from, monotonic())
 

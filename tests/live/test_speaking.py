@@ -77,6 +77,7 @@ def test_a_key_cuts_the_voice_off_and_the_next_recording_does_not_hold_it(
         session.send("hello")
         while microphone.level < 0.01:
             session.poll()
+            assert session.state != "idle"
             tap.wait()
         session.press()
         recorded = tap.seconds
