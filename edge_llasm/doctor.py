@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_llasm import __version__
@@ -45,6 +45,9 @@ PORTAUDIO = {
 }
 """Family of Linux distributions -> the line that installs PortAudio; wheels for macOS and Windows hold it"""
 
+ESPEAK = {family: f"{line.rpartition(' ')[0]} espeak-ng" for family, line in PORTAUDIO.items()}
+"""The same for a voice; macOS and Windows have their own"""
+
 GPU_BUILD = {
     "whisper.cpp": "GGML_{NAME}=1 pip install --force-reinstall --no-deps --no-cache "
     "--no-binary pywhispercpp pywhispercpp==1.5.1",
@@ -79,6 +82,7 @@ def examine(model: str = "nano") -> Iterator[Finding]:
     yield from _devices()
     yield from _media()
     yield from _microphone()
+    yield from _voice()
     yield from _hub()
     yield from _model(model)
 
@@ -115,12 +119,17 @@ def _microphone() -> Iterator[Finding]:
     if ok:
         yield Finding("microphone", True, f"sounddevice {detail} with PortAudio", needed=False)
     elif "PortAudio" in detail:
-        yield Finding("microphone", False, "the PortAudio library is missing", _portaudio_line(), False)
+        yield Finding("microphone", False, "the PortAudio library is missing", _line(portaudio_line), False)
     else:
-        also = f" && {_portaudio_line()}" if platform.system() == "Linux" else ""
+        also = f" && {_line(portaudio_line)}" if platform.system() == "Linux" else ""
         yield Finding(
             "microphone", False, f"sounddevice is {detail}", f"pip install 'edge-llasm[talk]'{also}", False
         )
+
+
+def _voice() -> Iterator[Finding]:
+    for _, ok, detail in _probe(["voices:"]):
+        yield Finding("voice", ok, detail, "" if ok else _line(espeak_line), False)
 
 
 def _hub() -> Iterator[Finding]:
@@ -199,16 +208,27 @@ def portaudio_line(system: str, release: Mapping[str, str]) -> str:
     """The line that installs PortAudio; `release` is /etc/os-release."""
     if system != "Linux":
         return "pip install --force-reinstall sounddevice"
+    return _of_family(PORTAUDIO, release) or "install your distribution's PortAudio library (libportaudio2)"
+
+
+def espeak_line(system: str, release: Mapping[str, str]) -> str:
+    """The line that installs a voice."""
+    if system != "Linux":
+        return "add a voice in the system's settings"
+    return _of_family(ESPEAK, release) or "install your distribution's espeak-ng"
+
+
+def _of_family(lines: Mapping[str, str], release: Mapping[str, str]) -> str:
     for name in f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split():
-        for family, line in PORTAUDIO.items():
+        for family, line in lines.items():
             if family in name:
                 return line
-    return "install your distribution's PortAudio library (libportaudio2)"
+    return ""
 
 
-def _portaudio_line() -> str:
+def _line(of: Callable[[str, Mapping[str, str]], str]) -> str:
     try:
         release = platform.freedesktop_os_release()
     except OSError:  # not Linux, or one that does not say what it is
         release = {}
-    return portaudio_line(platform.system(), release)
+    return of(platform.system(), release)

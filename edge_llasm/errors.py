@@ -7,6 +7,7 @@
      |   `- UnknownModel      a name that no bundle has; the message lists the known ones
      |- DownloadError         a model that cannot be fetched: refused, cut off or altered
      |- SoundError            a microphone or loudspeaker that is missing or stopped working
+     |- VoiceError            no voice to read aloud with, or one that fails
      |- ChatsError            the kept chats cannot be read or written, or a chat is not among them
      |- ConfigError           the configuration file cannot be read, or holds what nobody knows
      |- NoRoom                a disk without room for what is to be written
@@ -34,6 +35,7 @@ __all__ = [
     "PromptTooLong",
     "SoundError",
     "UnknownModel",
+    "VoiceError",
 ]
 
 
@@ -63,6 +65,10 @@ class DownloadError(EdgeLlasmError):
 
 class SoundError(EdgeLlasmError):
     """A microphone or loudspeaker, or the library that reaches them, is missing or stopped working."""
+
+
+class VoiceError(EdgeLlasmError):
+    """A voice that was asked for is not there, none is, or it gives no sound."""
 
 
 class ChatsError(EdgeLlasmError):

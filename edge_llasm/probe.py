@@ -42,9 +42,14 @@ def main() -> None:
 
 
 def run(name: str) -> tuple[bool, str]:
-    """Run "package:NAME", "devices:ENGINE" or "answer:MODEL": whether it went well, and what it found."""
+    """Run "package:NAME", "devices:ENGINE", "voices:" or "answer:MODEL": whether it went well, and what it found."""
     kind, _, argument = name.partition(":")
-    probe: Callable[[str], str] = {"package": package, "devices": devices, "answer": answer}[kind]
+    probe: Callable[[str], str] = {
+        "package": package,
+        "devices": devices,
+        "voices": voices,
+        "answer": answer,
+    }[kind]
     try:
         return True, probe(argument)
     except PackageNotFoundError:
@@ -69,6 +74,14 @@ def devices(engine: str) -> str:
     from edge_llasm.devices import engine_devices
 
     return ", ".join(engine_devices(engine))
+
+
+def voices(_: str) -> str:
+    """The system's own voices, and what is to be said about them."""
+    from edge_llasm.voice import find_voices
+
+    found = find_voices()
+    return "; ".join((found.names, *found.remarks))
 
 
 def answer(model: str) -> str:

@@ -93,5 +93,11 @@ def test_portaudio_is_installed_by_the_distributions_own_tool(release: dict[str,
     assert doctor.portaudio_line("Linux", release) == line
 
 
+def test_a_voice_is_installed_by_the_same_tool() -> None:
+    assert doctor.espeak_line("Linux", {"ID": "ubuntu"}) == "sudo apt-get install espeak-ng"
+    assert doctor.espeak_line("Linux", {"ID": "arch"}) == "sudo pacman -S espeak-ng"
+    assert "settings" in doctor.espeak_line("Darwin", {})
+
+
 def test_portaudio_comes_with_the_wheel_elsewhere() -> None:
     assert doctor.portaudio_line("Darwin", {}).startswith("pip install")

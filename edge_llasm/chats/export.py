@@ -9,6 +9,9 @@ from edge_llasm.chats.store import Chat, Exchange
 __all__ = ["as_json", "as_markdown", "when"]
 
 
+UNHEARD = "*[not heard from here:]*"
+
+
 def when(seconds: float) -> str:
     """Since the epoch -> local time, to the minute."""
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
@@ -19,10 +22,18 @@ def as_markdown(chat: Chat, exchanges: list[Exchange]) -> str:
     parts = [f"# {chat.title}", f"{chat.model}, {when(chat.began)}"]
     for exchange in exchanges:
         parts.append("\n".join(f"> {line}" for line in exchange.said.split("\n")))
-        parts.append(exchange.answer.strip() or "*no answer*")
+        parts.append(_marked(exchange).strip() or "*no answer*")
         if exchange.finish_reason not in ("stop", "length", "repetition"):
             parts.append(f"*{exchange.finish_reason}*")
     return "\n\n".join(parts) + "\n"
+
+
+def _marked(exchange: Exchange) -> str:
+    """The answer, with a mark where it was cut off while it was read aloud."""
+    heard = len(exchange.answer) - exchange.unheard
+    if not exchange.unheard:
+        return exchange.answer
+    return f"{exchange.answer[:heard].rstrip()} {UNHEARD} {exchange.answer[heard:].lstrip()}"
 
 
 def as_json(chat: Chat, exchanges: list[Exchange], recordings: dict[int, bytes]) -> str:

@@ -158,9 +158,9 @@ class Store:
     def _insert_part(self, *row: object) -> None:
         self._sql.execute("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
-    def grow(self, turn: int, answer: str) -> None:
+    def grow(self, turn: int, answer: str, unheard: int = 0) -> None:
         """The answer so far."""
-        self._write("UPDATE turn SET answer = ? WHERE id = ?", answer, turn)
+        self._write("UPDATE turn SET answer = ?, unheard = ? WHERE id = ?", answer, unheard, turn)
 
     def end_turn(self, turn: int, answer: str, finish_reason: str, unheard: int = 0) -> None:
         """The whole answer, and how it ended."""
@@ -168,6 +168,10 @@ class Store:
             "UPDATE turn SET answer = ?, finish_reason = ?, unheard = ? WHERE id = ?",
             answer, finish_reason, unheard, turn,
         )  # fmt: skip
+
+    def heard(self, turn: int, unheard: int) -> None:
+        """How much at the answer's end was to be read aloud, and was not."""
+        self._write("UPDATE turn SET unheard = ? WHERE id = ?", unheard, turn)
 
     def transcribed(self, turn: int, transcript: str) -> None:
         """What was said, for a reader."""

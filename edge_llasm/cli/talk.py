@@ -15,6 +15,7 @@ from edge_llasm.errors import EngineError, SoundError
 
 if TYPE_CHECKING:
     from edge_llasm.sound import Microphone
+    from edge_llasm.voice import Speaker
 
 __all__ = ["talk"]
 
@@ -23,6 +24,8 @@ Examples:
   edge-llasm talk
   edge-llasm talk --model nano --input 1
   edge-llasm talk --hands-free
+  edge-llasm talk --speak
+  edge-llasm talk --speak --output 2 --voice-zh ~/voices/zh_CN-huayan-medium.onnx
   edge-llasm talk --chat 3
 """
 
@@ -53,6 +56,16 @@ Examples:
     help="The microphone is off until the key goes down; a bell tells when it hears.",
 )
 @click.option("--hands-free", is_flag=True, help="No key: speech begins a question, a pause ends it.")
+@click.option("--speak", is_flag=True, help="Read the answers aloud; a key stops that, and so does speaking.")
+@click.option(
+    "--output", "loudspeaker", metavar="N|NAME", help="The loudspeaker, as `edge-llasm devices` lists them."
+)
+@click.option(
+    "--voice-en",
+    metavar="NAME|FILE",
+    help="For English: a voice of the system, or a file NAME.onnx of piper's.  [default: the system's own]",
+)
+@click.option("--voice-zh", metavar="NAME|FILE", help="The same for Chinese.")
 @click.option(
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
@@ -89,6 +102,7 @@ def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None
         microphone, missing = _microphone(card, private=options["private"], needed=options["hands_free"])
         if microphone is not None:
             ends.enter_context(microphone)
+        speaker = _speaker(options) if options["speak"] else None
         assistant = ends.enter_context(load(model, options))
         session = ends.enter_context(
             Session(
@@ -98,6 +112,7 @@ def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None
                 transcripts=options["transcripts"],
                 keep_audio=options["keep_audio"],
                 hands_free=options["hands_free"],
+                speaker=speaker,
             )
         )
         if chat is not None:
@@ -108,6 +123,8 @@ def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None
             ends.enter_context(quiet())  # ALSA writes across the screen when a microphone is unplugged
         if missing:
             screen.say(f"{missing}; type instead", "yellow")
+        for remark in speaker.voices.remarks if speaker else ():
+            screen.say(remark, "yellow")
         Controls(session, screen, store, keyboard.tells_release).run(keyboard)
 
 
@@ -121,6 +138,15 @@ def _microphone(card: str | None, *, private: bool, needed: bool) -> tuple[Micro
         if card is not None or needed:
             raise
         return None, str(error)
+
+
+def _speaker(options: dict[str, Any]) -> Speaker:
+    """Raises SoundError, VoiceError."""
+    from edge_llasm.sound import Loudspeaker
+    from edge_llasm.voice import Speaker, find_voices
+
+    voices = find_voices(options["voice_en"], options["voice_zh"])
+    return Speaker(voices, Loudspeaker(options["loudspeaker"]))
 
 
 def _interrupt(*_: object) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 
 from edge_llasm.chats import Store
 from edge_llasm.errors import EdgeLlasmError
-from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Unread, Written, WrittenDown
 from edge_llasm.live.screen import Screen
 from edge_llasm.live.session import Session
 from edge_llasm.terminal import Key, Keyboard
@@ -41,7 +41,7 @@ class Controls:
         self._opening = False
         self._last = ""  # of the last turn: the felt delay, and what the chat takes of the context
         self._leaving = False
-        self._pressed = 0.0
+        self._now = self._pressed = 0.0  # s; the same for keys that came together
         self._microphone = session.listener.microphone.name if session.listener else ""
 
     def run(self, keyboard: Keyboard) -> None:
@@ -51,6 +51,7 @@ class Controls:
                 keys = keyboard.read(TICK_S)
             except EOFError:
                 return
+            self._now = monotonic()
             for key in keys:
                 try:
                     self._press(key)
@@ -94,15 +95,15 @@ class Controls:
 
     def _space(self, key: Key) -> None:
         """Down: begin, or end what a tap began. Up: end what was held, unless it was only a tap."""
-        recording, now = self._session.state == "recording", monotonic()
+        recording = self._session.state == "recording"
         if key.action == "press" and not recording:
             if self._session.listener is None:
                 self._screen.say("there is no microphone: type instead", "yellow")
             self._session.press()
-            self._pressed = now
+            self._pressed = self._now
             self._tell_microphone()
         elif recording and (
-            key.action == "press" or (key.action == "release" and now - self._pressed > TAP_S)
+            key.action == "press" or (key.action == "release" and self._now - self._pressed > TAP_S)
         ):
             self._session.release()
 
@@ -172,6 +173,8 @@ class Controls:
                     self._screen.say(f"({reason})", "dim")
             case WrittenDown(transcript):
                 self._screen.say(f"heard  {transcript}", "dim")
+            case Unread(message):
+                self._screen.say(f"{message}; read on here", "yellow")
             case Failed(message):
                 self._screen.end_answer()
                 self._screen.say(message, "yellow")
@@ -189,6 +192,8 @@ class Controls:
             level = listener.level
         elif session.state == "answering":
             status = "…"
+        elif session.state == "speaking":
+            status = "♪ escape stops it"
         self._screen.show(status, self._line, corner, level)
 
     def _hint(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from edge_llasm.timings import Timings
 
-__all__ = ["Asked", "Ended", "Event", "Failed", "Lost", "Written", "WrittenDown"]
+__all__ = ["Asked", "Ended", "Event", "Failed", "Lost", "Unread", "Written", "WrittenDown"]
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,17 @@ class WrittenDown:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """The answer is there, and is not read aloud any further."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Failed:
     """The question was not answered."""
 
     message: str
 
 
-Event = Asked | Lost | Written | Ended | WrittenDown | Failed
+Event = Asked | Lost | Written | Ended | WrittenDown | Unread | Failed

@@ -61,9 +61,9 @@ class Listener:
         """Whether the microphone went away while it recorded; what it heard is there."""
         return self.recording and self._microphone.lost
 
-    def start(self) -> None:
-        """The key went down. Raises SoundError."""
-        self._microphone.begin()
+    def start(self, pre_roll_s: float = PRE_ROLL_S) -> None:
+        """The key went down; of what was heard before, keep so much. Raises SoundError."""
+        self._microphone.begin(pre_roll_s)
         self._parts, self._ear = [], Ear()
         self._drafted_s, self._drafts_of_pause = 0.0, 0
         self.recording = True
@@ -88,6 +88,11 @@ class Listener:
         self._parts, self._ear = [], Ear()
         self._drafted_s, self._drafts_of_pause = 0.0, 0
         self._hear(kept)
+
+    def overhear(self) -> Samples:
+        """What was heard since the last call, (n_samples,) f32 at 16 kHz, which is no part of the question."""
+        self._parts.clear()
+        return self._microphone.read()
 
     def stop(self) -> Samples:
         """The key went up: the whole recording, (n_samples,) f32 at 16 kHz.

@@ -20,16 +20,19 @@ from edge_llasm.chats import Store
 from edge_llasm.chats.caches import Caches
 from edge_llasm.errors import ChatsError, EdgeLlasmError, SoundError
 from edge_llasm.live.drafts import Drafts
-from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
+from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Unread, Written, WrittenDown
+from edge_llasm.live.interruption import Interruption
 from edge_llasm.live.listener import Listener
 from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
 from edge_llasm.sound import Microphone
+from edge_llasm.sound.microphone import PRE_ROLL_S
+from edge_llasm.voice import Reading, Speaker
 
 __all__ = ["Session"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
-State = Literal["idle", "recording", "answering"]
+State = Literal["idle", "recording", "answering", "speaking"]
 
 OVER_S = 0.8
 """A pause that ends a question when nobody holds a key"""
@@ -37,6 +40,8 @@ NOBODY_S = 3.0
 """Without speech, what was heard so long ago is forgotten"""
 SHELF = 1 << 30
 """Bytes for copies of the KV cache: the chat's, while what was said is written down"""
+ROOM_S = 0.1
+"""How long a room goes on after a loudspeaker is silent"""
 KEEP_EVERY_S = 0.2
 """Between two writings of an answer that grows"""
 
@@ -58,10 +63,14 @@ class Session:
         transcripts: bool = True,
         keep_audio: bool = False,
         hands_free: bool = False,
+        speaker: Speaker | None = None,
     ) -> None:
         """Without a microphone questions are only typed; without a store nothing is kept.
 
         `hands_free`: no key is needed, speech begins a question and a pause ends it; speech also ends an answer.
+
+        `speaker` reads the answers aloud; while it does, the microphone is not recorded. Hands-free, who speaks over
+        it must be clearly louder than what the microphone hears of it, and ends the answer.
 
         `transcripts`: after an answer, write down what was said; the model's answers know nothing of it.
         """
@@ -69,6 +78,8 @@ class Session:
         self.assistant.llm.shelf.room = SHELF
         self._store, self._options = store, options
         self._caches = Caches(store) if store is not None else None
+        self._speaker = speaker
+        self._interruption: Interruption | None = None  # while an answer is heard, hands-free
         self._transcripts, self._keep_audio = transcripts, keep_audio
         self.hands_free = hands_free
         """until the microphone cannot be opened again"""
@@ -92,7 +103,9 @@ class Session:
         listener = self._listener
         if listener is not None and listener.recording and (listener.heard_speech or not self.hands_free):
             return "recording"
-        return "answering" if self._unanswered else "idle"
+        if self._unanswered:
+            return "answering"
+        return "speaking" if self._speaker is not None and self._speaker.reading else "idle"
 
     @property
     def listener(self) -> Listener | None:
@@ -102,7 +115,7 @@ class Session:
         """Start to record; an answer that is being written ends where it is. Raises SoundError."""
         if self._listener is not None and not self._listener.recording:
             self.stop()
-            self._listener.start()
+            self._listener.start(self._pre_roll_s)
 
     def release(self) -> None:
         """Ask what was recorded."""
@@ -122,8 +135,10 @@ class Session:
             self._listener.cancel()
 
     def stop(self) -> None:
-        """End the answer where it is."""
+        """End the answer where it is; silence, when this returns."""
         self._cancel.set()
+        if self._speaker is not None:
+            self._speaker.stop()
 
     def new_chat(self) -> None:
         """Forget what was said; it stays in the store."""
@@ -151,7 +166,8 @@ class Session:
     def poll(self) -> list[Event]:
         """Take in what was heard; what happened since the last call. Raises SoundError, when hands-free."""
         if self._listener is not None:
-            self._listener.poll()
+            if not self._overhears(self._listener):
+                self._listener.poll()
             if self._listener.lost:
                 self._events.put(Lost(self._listener.microphone.name))
                 self.release()
@@ -176,10 +192,31 @@ class Session:
     ) -> None:
         self.close()
 
+    @property
+    def _pre_roll_s(self) -> float:
+        """Nothing of what the loudspeaker said."""
+        return PRE_ROLL_S if self._speaker is None else min(PRE_ROLL_S, self._speaker.quiet_s - ROOM_S)
+
+    def _overhears(self, listener: Listener) -> bool:
+        """Hands-free: whether an answer is being read, and what the microphone hears is no question."""
+        speaker = self._speaker
+        if speaker is None or not self.hands_free or not listener.recording or listener.heard_speech:
+            return False
+        if speaker.quiet_s < ROOM_S:
+            if self._interruption is None:
+                self._interruption = Interruption()
+            if self._interruption.hear(listener.overhear(), speaker.loudness):
+                self.stop()
+            return True
+        if self._interruption is not None:
+            self._interruption = None
+            listener.start(self._pre_roll_s)
+        return False
+
     def _attend(self, listener: Listener) -> None:
         if not listener.recording:
             try:
-                listener.start()
+                listener.start(self._pre_roll_s)
             except SoundError:
                 self.hands_free = False  # from now on by key, which tries again
                 raise
@@ -210,7 +247,7 @@ class Session:
 
     def _finish(self) -> None:
         """Wait until nothing is computed any more, soon."""
-        self._cancel.set()
+        self.stop()
         self._changing.set()
         if self._worker is not None:
             self._worker.join()
@@ -226,8 +263,9 @@ class Session:
     def _work(self, audio: Samples | None, typed: str, asked: float, cancel: threading.Event) -> None:
         seconds = 0.0 if audio is None else len(audio) / SAMPLE_RATE
         self._events.put(Asked(seconds, typed))
+        reading = None if self._speaker is None else self._speaker.begin()
         try:
-            turn = self._answer(audio, typed, asked, seconds, cancel)
+            turn, length = self._answer(audio, typed, asked, seconds, cancel, reading)
         except EdgeLlasmError as error:
             self._events.put(Failed(str(error)))
         except Exception as error:  # noqa: BLE001  a bug: told like everything else, and the chat goes on
@@ -235,6 +273,12 @@ class Session:
         else:
             if audio is not None and self._transcripts and not cancel.is_set():
                 self._write_down(audio, turn, cancel)
+            self._warm()
+            if reading is not None:
+                self._hear_out(reading, turn, length)
+            return
+        if reading is not None:
+            reading.cut()
         self._warm()
 
     def _put_away(self) -> None:
@@ -246,14 +290,30 @@ class Session:
         if self._caches is None or self._chat is None or not self._caches.recall(self._chat, self.assistant):
             self._warm()
 
+    def _hear_out(self, reading: Reading, turn: int | None, length: int) -> None:
+        """Until the answer of so many characters is read, or cut off."""
+        try:
+            reading.wait()
+        except EdgeLlasmError as error:
+            self._events.put(Unread(str(error)))
+        if self._store is not None and turn is not None:
+            self._store.heard(turn, length - reading.heard)
+
     def _warm(self) -> None:
         """The next question needs it: whoever asks meanwhile waits for no longer than without it."""
         with suppress(EdgeLlasmError):  # that question will tell
             self.assistant.warm(cancel=self._changing)
 
     def _answer(
-        self, audio: Samples | None, typed: str, asked: float, seconds: float, cancel: threading.Event
-    ) -> int | None:
+        self,
+        audio: Samples | None,
+        typed: str,
+        asked: float,
+        seconds: float,
+        cancel: threading.Event,
+        reading: Reading | None,
+    ) -> tuple[int | None, int]:
+        """The turn's number in the store, and the answer's length."""
         turn, answer, felt_ms, kept = None, "", 0.0, perf_counter()
         last: Chunk | None = None
         with closing(
@@ -266,16 +326,23 @@ class Session:
                 if self._store is not None and turn is None:
                     turn = self._keep(audio, seconds)
                 if self._store is not None and turn is not None and perf_counter() - kept > KEEP_EVERY_S:
-                    self._store.grow(turn, answer)
+                    self._store.grow(turn, answer, len(answer) - reading.heard if reading else 0)
                     kept = perf_counter()
                 if chunk.text:
                     self._events.put(Written(chunk.text))
+                    if reading is not None:
+                        reading.feed(chunk.text)
+        if reading is not None:
+            reading.finish()
+            if cancel.is_set():
+                reading.cut()
         assert last is not None and last.timings is not None
         self.last_answer = answer
         if self._store is not None and turn is not None:
-            self._store.end_turn(turn, answer, last.finish_reason or "stop")
+            unheard = len(answer) - reading.heard if reading else 0
+            self._store.end_turn(turn, answer, last.finish_reason or "stop", unheard)
         self._events.put(Ended(last.finish_reason or "stop", last.timings, felt_ms))
-        return turn
+        return turn, len(answer)
 
     def _keep(self, audio: Samples | None, seconds: float) -> int:
         assert self._store is not None

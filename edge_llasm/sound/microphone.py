@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ import soxr
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import SoundError
 from edge_llasm.sound.cards import find_input
-from edge_llasm.sound.portaudio import quiet, reopen
+from edge_llasm.sound.portaudio import opening, quiet, reopen
 
 __all__ = ["Microphone"]
 
@@ -47,7 +48,7 @@ class Microphone:
         """
         self._wanted, self.private = wanted, private
         self._blocks: deque[tuple[float, Samples]] = deque()  # (when its first sample was heard, (n,))
-        self._recording = False
+        self._recording, self._earliest = False, -inf
         self._arrived = threading.Event()
         self._last = 0.0
         self.level = 0.0
@@ -74,8 +75,10 @@ class Microphone:
         """Whether it is closed, was unplugged, or fell silent otherwise."""
         return self._stream is None or not self._stream.active or monotonic() - self._last > SILENT_S
 
-    def begin(self) -> None:
+    def begin(self, pre_roll_s: float = PRE_ROLL_S) -> None:
         """Start a recording, with what was heard just before. A microphone that was lost is opened anew.
+
+        What was heard more than `pre_roll_s` ago is left out; below 0, what will be heard until then.
 
         Where it is gone, the default takes its place. Raises SoundError when there is none either.
         """
@@ -87,6 +90,7 @@ class Microphone:
                 if self._wanted is None:
                     raise
                 self._open(None)
+        self._earliest = self._stream.time - pre_roll_s if pre_roll_s < PRE_ROLL_S else -inf
         self._resampler = soxr.ResampleStream(self._rate, SAMPLE_RATE, 1, dtype="float32")
         self._recording = True
 
@@ -145,7 +149,7 @@ class Microphone:
         self._blocks.clear()
         self._arrived.clear()
         try:
-            with quiet():
+            with opening():
                 self._stream = library.InputStream(
                     device=card.number,
                     channels=1,
@@ -175,7 +179,7 @@ class Microphone:
         self._arrived.set()
 
     def _take(self) -> list[tuple[float, Samples]]:
-        return list(iter(self._next, None))
+        return [block for block in iter(self._next, None) if block[0] >= self._earliest]
 
     def _next(self) -> tuple[float, Samples] | None:
         """Two threads take blocks away: what was there a moment ago may be gone."""

@@ -1,5 +1,6 @@
 """What is kept survives, whatever becomes of the program that kept it."""
 
+import json
 import random
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from edge_llasm.chats import Store
+from edge_llasm.chats.export import as_json, as_markdown
 from edge_llasm.errors import ChatsError
 from edge_llasm.prompt import Spoken
 from edge_llasm.segments import Embeddings
@@ -61,6 +63,19 @@ def test_a_chat_comes_back_as_the_model_took_it(file: Path) -> None:
         ]
         store.transcribed(exchanges[1].number, "你好")
         assert store.exchanges(chat)[1].said == "你好"
+
+
+def test_what_was_not_heard_is_kept_and_marked(file: Path) -> None:
+    with Store(file) as store:
+        chat = store.begin_chat("nano")
+        turn = store.begin_turn(chat, ["what is tea"], 0.0)
+        store.grow(turn, "A drink. ", 9)
+        assert store.exchanges(chat)[0].unheard == 9
+        store.end_turn(turn, "A drink. It is hot.", "stop", 19)
+        store.heard(turn, 10)
+        (exchange,) = store.exchanges(chat)
+        assert "A drink. *[not heard from here:]* It is hot." in as_markdown(store.chat(chat), [exchange])
+        assert json.loads(as_json(store.chat(chat), [exchange], {}))["turns"][0]["unheard_characters"] == 10
 
 
 def test_chats_are_listed_with_the_beginning_of_the_first_question(file: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,6 +204,35 @@ def test_only_the_live_lines_are_redrawn() -> None:
         assert len(screen.raw) == written  # nothing happens, nothing is written
         assert b"\x1b[2J" not in screen.raw
         assert screen.leave() == 0
+
+
+def test_an_answer_is_read_aloud_and_escape_stops_it(home: Path, somewhere: Room) -> None:
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("no voice without espeak-ng")
+    somewhere.furnish()
+    with somewhere.tap() as tap, talking("--speak") as screen:
+        screen.press("hello\r")
+        while not tap.loud_at:
+            screen.look(0.05)
+            assert screen.process.poll() is None, screen.text
+        screen.wait("♪ escape stops it")
+        since = len(screen.text)
+        screen.press("\x1b")
+        screen.wait("tap space to talk", since=since)
+        assert screen.leave() == 0
+    with Store(home / "chats.sqlite") as store:
+        assert store.exchanges(1)[0].unheard > 0
+
+
+def test_a_voice_that_is_not_there_is_told_in_one_line(home: Path, somewhere: Room) -> None:
+    person, program = pty.openpty()
+    command = [*COMMAND, "--speak", "--voice-en", "none.onnx"]
+    done = subprocess.run(command, stdin=program, stdout=program, stderr=subprocess.PIPE, text=True)
+    os.close(person)
+    os.close(program)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "none.onnx is not there" in done.stderr or "[speak]" in done.stderr
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])

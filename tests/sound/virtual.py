@@ -1,17 +1,25 @@
-"""A virtual sound card: PulseAudio of our own, whose null sink is the microphone's source. Nothing is heard."""
+"""A virtual sound card: PulseAudio of our own, whose null sinks are what is heard and what is played. All is silent."""
 
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
 from importlib.util import find_spec
+from math import log10
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
 RATE = 48_000  # Hz
+SILENT = 1e-3  # of full scale
 
 
 class Room:
@@ -31,6 +39,74 @@ class Room:
             ["pactl", *arguments], env=self._environment, capture_output=True, text=True, check=True
         )
         return done.stdout
+
+    def furnish(self) -> None:
+        """Put a loudspeaker into the next room, which this room's microphone does not hear."""
+        self.control("load-module", "module-null-sink", "sink_name=next", f"rate={RATE}", "channels=1")
+        self.control("set-default-sink", "next")
+        self.control("set-default-source", "room.monitor")
+        os.environ.pop("PULSE_LATENCY_MSEC", None)  # it would be shorter than what a player keeps ready
+
+    def open_door(self, gain: float) -> None:
+        """Let the microphone hear the loudspeaker, so much fainter."""
+        arguments = "source=next.monitor", "sink=room", "latency_msec=30"
+        module = self.control("load-module", "module-loopback", *arguments).strip()
+        sounds = self.control("list", "sink-inputs").split("Sink Input #")[1:]
+        (loop,) = [one.split()[0] for one in sounds if f"Owner Module: {module}\n" in one]
+        self.control("set-sink-input-volume", loop, f"{20 * log10(gain):.1f}dB")
+
+    @contextmanager
+    def tap(self, sink: str = "next") -> Iterator["Tap"]:
+        """Record what a sink plays."""
+        command = ["parec", f"--device={sink}.monitor", f"--rate={RATE}", "--channels=1",
+                   "--format=s16le", "--raw", "--latency-msec=10"]  # fmt: skip
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE) as recorder:
+            tap = Tap(recorder)
+            try:
+                tap.wait()
+                yield tap
+            finally:
+                recorder.terminate()
+                tap.end()
+
+
+class Tap:
+    """What a loudspeaker played until now."""
+
+    def __init__(self, recorder: subprocess.Popen[bytes]) -> None:
+        assert recorder.stdout is not None
+        self._pipe, self._parts, self.loud_at = recorder.stdout, [np.zeros(0, np.float32)], 0.0
+        self._came = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def samples(self) -> Samples:
+        """(n,) f32 at RATE."""
+        return np.concatenate(self._parts)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / RATE
+
+    def wait(self) -> None:
+        """Until something more was recorded."""
+        self._came.clear()
+        assert self._came.wait(20)
+
+    def end(self) -> None:
+        self._thread.join()
+
+    def _read(self) -> None:
+        """`loud_at` is when the last loud sample came out of the recorder: not before it was played."""
+        while data := os.read(self._pipe.fileno(), 1 << 16):
+            now = time.monotonic()
+            part = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768
+            loud = np.flatnonzero(np.abs(part) > SILENT)
+            if len(loud):
+                self.loud_at = now - (len(part) - 1 - loud[-1]) / RATE
+            self._parts.append(part)
+            self._came.set()
 
 
 def missing() -> str:
