@@ -14,6 +14,7 @@ from convert.hub import find_places, require_room
 from convert.job import Job
 from convert.llm import LLM_TYPES
 from convert.sizes import float32_bytes
+from convert.speech_weights import ONNX_TYPES
 from convert.whisper import SPEECH_TYPES
 from convert.workplace import require_absent
 from edge_llasm.cli.background import in_background
@@ -91,7 +92,14 @@ def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Ite
         options.checkpoint, options.whisper, overrides=overrides, whisper_licence=options.whisper_licence
     )
     yield from (f"convert: note: {note}" for note in parts.notes)
-    write_bundle(parts, options.out, speech_type=options.speech_type, llm_type=options.quantize, job=job)
+    write_bundle(
+        parts,
+        options.out,
+        speech_type=options.speech_type,
+        onnx_type=None if options.speech_onnx == "none" else options.speech_onnx,
+        llm_type=options.quantize,
+        job=job,
+    )
     yield f"convert: {job.summary()}"
     if options.no_parity:
         return
@@ -140,6 +148,12 @@ def parser() -> argparse.ArgumentParser:
     add("--revision", help="a branch, tag or commit of SOURCE on the Hub (default: its main branch)")
     add("--quantize", choices=LLM_TYPES, default="f16", help="weights of llm.gguf (default: f16)")
     add("--speech-type", choices=SPEECH_TYPES, default="f16", help="speech.bin (default: f16)")
+    add(
+        "--speech-onnx",
+        choices=(*ONNX_TYPES, "none"),
+        default="q8_0",
+        help="speech.onnx, what hears on a CPU: int8 is faster and less exact (default: q8_0; none leaves it out)",
+    )
     add("--name", help="of the model (default: config.json's, else the folder's or the repository's)")
     add("--model-version", metavar="VERSION", help="of the model, for its manifest")
     add("--licence", help="of the weights, for the manifest (default: the checkpoint's)")

@@ -13,14 +13,16 @@ from convert.footprint import needed_at_load
 from convert.job import Job, Kind
 from convert.llm import PLAIN_TYPES, LlamaShape, quantize, write_llm
 from convert.origin import UNKNOWN, Origin
-from convert.sizes import adapter_bytes, llm_bytes, speech_bytes
+from convert.sizes import adapter_bytes, graph_bytes, llm_bytes, speech_bytes
+from convert.speech_onnx import write_graph
+from convert.speech_weights import OnnxType, weights_bytes, write_weights
 from convert.tensors import Array, Tensors
 from convert.toml import assignments, table
 from convert.vocabulary import Vocabulary
 from convert.whisper import SpeechType, WhisperShape, write_speech
 from convert.workplace import Recipe, Workplace, workplace
 from edge_llasm import __version__
-from edge_llasm.bundle import ADAPTER_FILE, LLM_FILE, SPEECH_FILE, Bundle
+from edge_llasm.bundle import ADAPTER_FILE, LLM_FILE, ONNX_FILE, SPEECH_FILE, WEIGHTS_FILE, Bundle
 from edge_llasm.manifest import FORMAT, FRAMES_PER_SECOND, MANIFEST
 from edge_llasm.room import require_disk
 from edge_llasm.speech.whisper_cpp import NAME as SPEECH_ENGINE
@@ -95,13 +97,15 @@ def write_bundle(
     target: Path,
     *,
     speech_type: SpeechType = "f16",
+    onnx_type: OnnxType | None = "q8_0",
     llm_type: str = "f16",
     job: Job | None = None,
 ) -> None:
     """Make the folder ``target``; a failure leaves at most finished parts, hidden, for the next try.
 
-    Raises ConvertError if ``target`` exists, if the parts do not fit each other, NoRoom where the disk is too small,
-    BundleError if the runtime would not take the result.
+    ``onnx_type`` None leaves out the speech tower for onnxruntime. Raises ConvertError if ``target`` exists, if the
+    parts do not fit each other, NoRoom where the disk is too small, BundleError if the runtime would not take the
+    result.
     """
     job = job or Job()
     adapter = _adapter(parts)
@@ -109,7 +113,7 @@ def write_bundle(
         job.place = place
         steps = [
             step
-            for step in _steps(parts, adapter, place, speech_type, llm_type)
+            for step in _steps(parts, adapter, place, speech_type, onnx_type, llm_type)
             if not place.has(step.name, step.recipe)
         ]
         sizes = {step.name: step.size for step in steps}
@@ -118,7 +122,7 @@ def write_bundle(
         for step in steps:
             with job.step(step.name, step.kind, place.draft(step.name)):
                 place.make(step.name, step.recipe, step.write)
-        manifest = manifest_toml(parts, place.bundle, speech_type, llm_type)
+        manifest = manifest_toml(parts, place.bundle, speech_type, onnx_type, llm_type)
         place.make(MANIFEST, None, lambda path: _write_text(path, manifest))
         check_fit(Bundle.load(place.bundle))  # what the runtime would refuse is refused here
         if job.cancel.is_set():
@@ -131,12 +135,22 @@ def _steps(
     adapter: tuple[Array, Array | None],
     place: Workplace,
     speech_type: SpeechType,
+    onnx_type: OnnxType | None,
     llm_type: str,
 ) -> Iterator[_Step]:
     whisper, llama, vocabulary = parts.whisper_shape, parts.llama_shape, parts.vocabulary
     size = speech_bytes(whisper, speech_type)
     write = partial(_write_speech, parts, speech_type)
     yield _Step(SPEECH_FILE, "reading and writing", size, _recipe(parts, WHISPER, speech_type), write)
+    if onnx_type is not None:
+        of_speech = (whisper, parts.n_queries)
+        recipe = _recipe(parts, WHISPER, onnx_type, str(parts.n_queries))
+        size = weights_bytes(*of_speech, onnx_type)
+        write = partial(_write_weights, parts, onnx_type)
+        yield _Step(WEIGHTS_FILE, "reading and writing", size, recipe, write)
+        size = graph_bytes(*of_speech, onnx_type)
+        write = partial(_write_graph, parts, onnx_type)
+        yield _Step(ONNX_FILE, "reading and writing", size, recipe, write)
     size = adapter_bytes(llama.n_embd, whisper.d)
     write = partial(write_adapter, weight=adapter[0], bias=adapter[1])
     yield _Step(ADAPTER_FILE, "reading and writing", size, _recipe(parts, CHECKPOINT), write)
@@ -160,6 +174,14 @@ def _write_speech(parts: Parts, speech_type: SpeechType, path: Path) -> None:
     write_speech(path, parts.whisper_shape, parts.whisper, speech_type)
 
 
+def _write_weights(parts: Parts, onnx_type: OnnxType, path: Path) -> None:
+    write_weights(path, parts.whisper_shape, parts.n_queries, parts.whisper, onnx_type)
+
+
+def _write_graph(parts: Parts, onnx_type: OnnxType, path: Path) -> None:
+    write_graph(path, parts.whisper_shape, parts.n_queries, onnx_type, WEIGHTS_FILE)
+
+
 def _write_llm(parts: Parts, llm_type: str, path: Path) -> None:
     name = parts.manifest.name
     write_llm(path, parts.llama_shape, parts.llama, parts.vocabulary, name=name, llm_type=llm_type)
@@ -177,9 +199,15 @@ def _recipe(parts: Parts, part: str, *options: str) -> Recipe | None:
     return {"by": __version__, "from": origin.fingerprint, "options": list(options)}
 
 
-def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -> str:
+def manifest_toml(
+    parts: Parts, folder: Path, speech_type: str, onnx_type: OnnxType | None, llm_type: str
+) -> str:
     """The text of ``bundle.toml`` for the finished files in ``folder``."""
-    files = [folder / name for name in (SPEECH_FILE, ADAPTER_FILE, LLM_FILE)]
+    for_onnx = () if onnx_type is None else (ONNX_FILE, WEIGHTS_FILE)
+    files = [folder / name for name in (SPEECH_FILE, *for_onnx, ADAPTER_FILE, LLM_FILE)]
+    sizes = {path.name: path.stat().st_size for path in files}
+    # One engine hears, not both.
+    spared = min(sizes[SPEECH_FILE], sum(sizes[name] for name in for_onnx))
     manifest, vocabulary = parts.manifest, parts.vocabulary
     whisper, llama = parts.whisper_shape, parts.llama_shape
     top: dict[str, Any] = {
@@ -193,7 +221,7 @@ def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -
     if manifest.system is not None:
         top["system"] = manifest.system
     top["transcribe"] = manifest.transcribe
-    top["memory"] = needed_at_load(whisper, llama, parts.n_ctx, sum(path.stat().st_size for path in files))
+    top["memory"] = needed_at_load(whisper, llama, parts.n_ctx, sum(sizes.values()) - spared)
     tables: dict[str, dict[str, Any]] = {
         f"sources.{part}": _source(origin, _licence(parts) if part == CHECKPOINT else origin.licence)
         for part, origin in parts.origins.items()
@@ -207,6 +235,7 @@ def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -
             "trim_window": manifest.trim_window,
             "n_mels": whisper.n_mels,
             "type": speech_type,
+            **({} if onnx_type is None else {"onnx": onnx_type}),
         },
         "llm": {
             "n_embd": llama.n_embd,
@@ -224,7 +253,7 @@ def manifest_toml(parts: Parts, folder: Path, speech_type: str, llm_type: str) -
         "sampling": {"temperature": manifest.temperature, "max_tokens": manifest.max_tokens},
     }
     for path in files:
-        tables[f'files."{path.name}"'] = {"size": path.stat().st_size, "sha256": _sha256(path)}
+        tables[f'files."{path.name}"'] = {"size": sizes[path.name], "sha256": _sha256(path)}
     return "\n".join([assignments(top), *(table(name, values) for name, values in tables.items())])
 
 

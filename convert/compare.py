@@ -17,11 +17,12 @@ from convert.engines import Engines
 from convert.errors import ConvertError
 from convert.reference import Reference
 from edge_llasm.bundle import Bundle
-from edge_llasm.parity import Difference, Parity
+from edge_llasm.parity import Difference, Heard, Parity
 from edge_llasm.prompt import TEMPLATES, Spoken, Tokenize, Turn, render
 from edge_llasm.segments import Embeddings, Segment, length
+from edge_llasm.speech import SpeechEncoder, onnx, whisper_cpp
 from edge_llasm.speech.mel import SAMPLE_RATE
-from edge_llasm.speech.whisper_cpp import window
+from edge_llasm.speech.window import window
 
 Floats = NDArray[np.float32]
 
@@ -48,19 +49,22 @@ class Bounds:
     """Share of the greedy tokens."""
 
 
-def bounds(engines: Engines) -> Bounds:
-    """Half-precision states and tokens are the original's; 8 bits may change a token in a hundred."""
-    exact_speech = engines.speech_type == "f16"
+def bounds(speech_type: str, llm_type: str) -> Bounds:
+    """Half-precision states and tokens are the original's; blocks of 8 bits may change a token in a hundred.
+
+    With f32 the speech is exact, and what tips a token is the LLM's rounding alone.
+    """
+    exact_speech = speech_type in ("f16", "f32")
     agreement = None
-    if exact_speech and engines.llm_type == "plain":
+    if speech_type == "f16" and llm_type == "plain":
         agreement = 1.0
-    elif engines.speech_type in ("f16", "q8_0") and engines.llm_type in ("plain", "Q8_0"):
+    elif speech_type in ("f16", "f32", "q8_0") and llm_type in ("plain", "Q8_0"):
         agreement = 0.99
     return Bounds(2e-2 if exact_speech else None, 0.9995 if exact_speech else None, agreement)
 
 
 @dataclass(frozen=True)
-class Heard:
+class Clip:
     """What PyTorch makes of one clip."""
 
     samples: Floats
@@ -81,7 +85,7 @@ class Heard:
 class Expected:
     """What a bundle is compared with."""
 
-    heard: tuple[Heard, ...]
+    heard: tuple[Clip, ...]
     text_ids: tuple[int, ...]
     perplexity: float
 
@@ -106,7 +110,7 @@ def expect(
                 f"the prompt alone takes {length(segments)} of {bundle.llm.n_ctx} tokens: nothing to compare"
             )
         heard.append(
-            Heard(
+            Clip(
                 samples=samples,
                 mel=reference.mel(samples, positions),
                 features=features,
@@ -120,49 +124,55 @@ def expect(
 
 
 def compare(engines: Engines, expected: Expected) -> Parity:
-    """Run the bundle over the same clips and text."""
-    bundle, stages, first = engines.bundle, [], 0
-    agreeing = 0
-    for heard in expected.heard:
-        positions = window(len(heard.samples), bundle.speech)
-        features = engines.encoder.encode(heard.samples)
+    """Run the bundle over the same clips and text, once by each of its speech engines."""
+    heard = {name: _hear(engines, encoder, expected.heard) for name, encoder in engines.encoders.items()}
+    found = []
+    for name, ours in heard.items():
+        least = bounds(engines.speech_type(name), engines.llm_type)
+        found += [f"{name}: {fault}" for fault in faults(least, ours.features, ours.agreement)]
+    ids = text_ids(engines.bundle, engines.llama.tokenize)
+    if ids != expected.text_ids:
+        found.append("the text is tokenized differently")
+    return Parity(
+        clips=len(expected.heard),
+        mel=worst([difference(_mel(engines, clip).T, clip.mel.T) for clip in expected.heard]),
+        **vars(heard[whisper_cpp.NAME]),
+        positions=sum(len(clip.ids) for clip in expected.heard),
+        perplexity=_perplexity(engines.log_probabilities(ids)),
+        reference_perplexity=expected.perplexity,
+        faults=tuple(found),
+        onnx=heard.get(onnx.NAME),
+    )
+
+
+def _mel(engines: Engines, clip: Clip) -> Floats:
+    return engines.mel(clip.samples, window(len(clip.samples), engines.bundle.speech))
+
+
+def _hear(engines: Engines, encoder: SpeechEncoder, clips: Sequence[Clip]) -> Heard:
+    """One speech engine's way through the bundle."""
+    stages, agreeing, first = [], [], 0
+    for clip in clips:
+        features = encoder.encode(clip.samples)
         embeddings = engines.adapter.embed(features)
-        segments = prompt(bundle, embeddings, engines.llama.tokenize)
-        logits, taken = engines.follow(segments, heard.ids)
-        agrees = [ours == theirs for ours, theirs in zip(taken, heard.ids, strict=True)]
-        agreeing += sum(agrees)
+        segments = prompt(engines.bundle, embeddings, engines.llama.tokenize)
+        logits, taken = engines.follow(segments, clip.ids)
+        agrees = [ours == theirs for ours, theirs in zip(taken, clip.ids, strict=True)]
+        agreeing += agrees
         if not all(agrees):
             first = min(first or len(agrees), agrees.index(False) + 1)
         stages.append(
             (
-                difference(engines.mel(heard.samples, positions).T, heard.mel.T),
-                difference(features, heard.features),
-                difference(embeddings, heard.embeddings),
-                difference(logits, heard.logits),
+                difference(features, clip.features),
+                difference(embeddings, clip.embeddings),
+                difference(logits, clip.logits),
             )
         )
-    mel, features_apart, embeddings_apart, logits_apart = (
-        worst(stage) for stage in zip(*stages, strict=True)
-    )
-    n_positions = sum(len(heard.ids) for heard in expected.heard)
-    ids = text_ids(bundle, engines.llama.tokenize)
-    agreement = agreeing / n_positions
-    return Parity(
-        clips=len(expected.heard),
-        mel=mel,
-        features=features_apart,
-        embeddings=embeddings_apart,
-        logits=logits_apart,
-        positions=n_positions,
-        agreement=agreement,
-        first_difference=first,
-        perplexity=_perplexity(engines.log_probabilities(ids)),
-        reference_perplexity=expected.perplexity,
-        faults=tuple(faults(bounds(engines), features_apart, agreement, ids == expected.text_ids)),
-    )
+    features_apart, embeddings_apart, logits_apart = (worst(stage) for stage in zip(*stages, strict=True))
+    return Heard(features_apart, embeddings_apart, logits_apart, sum(agreeing) / len(agreeing), first)
 
 
-def faults(least: Bounds, features: Difference, agreement: float, same_ids: bool) -> list[str]:
+def faults(least: Bounds, features: Difference, agreement: float) -> list[str]:
     """What is beyond the bounds, in words; empty when all is well."""
     found = []
     # `not <=` and not `>`: a NaN is a fault too.
@@ -172,8 +182,6 @@ def faults(least: Bounds, features: Difference, agreement: float, same_ids: bool
         found.append(f"features cosine {features.cosine:.4f}, at least {least.features_cosine} is asked")
     if least.agreement is not None and not agreement >= least.agreement:
         found.append(f"{agreement:.1%} of the greedy tokens agree, {least.agreement:.0%} are asked")
-    if not same_ids:
-        found.append("the text is tokenized differently")
     return found
 
 

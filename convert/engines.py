@@ -11,8 +11,8 @@ from edge_llasm.bundle import Bundle
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
 from edge_llasm.segments import Segment, Tokens, length
+from edge_llasm.speech import SpeechEncoder, onnx, whisper_cpp
 from edge_llasm.speech.mel import MEL_PER_POSITION, log_mel
-from edge_llasm.speech.whisper_cpp import WhisperCpp
 from edge_llasm.whisper_file import read_whisper
 
 Floats = NDArray[np.float32]
@@ -27,13 +27,15 @@ class Engines:
         """Raises BundleError or EngineError."""
         bundle.verify()
         self.bundle = bundle
-        self.encoder = WhisperCpp.open(bundle.speech_file, bundle.speech, device="cpu")
+        self.encoders = {name: open_encoder(bundle, name) for name in encoder_names(bundle)}
+        """By their names: whisper.cpp's, and onnx's where the bundle has it."""
         self.adapter = Adapter.open(bundle.adapter_file)
         self.llama = Llama.open(bundle.llm_file, n_ctx=bundle.llm.n_ctx, device="cpu")
 
-    @property
-    def speech_type(self) -> str:
-        """f16, q8_0, or something else."""
+    def speech_type(self, engine: str) -> str:
+        """f16, q8_0, f32, int8, or something else."""
+        if engine == onnx.NAME:
+            return self.bundle.speech.onnx or "other"
         ftype = read_whisper(self.bundle.speech_file).ftype % QUANTIZATION_VERSION
         return {1: "f16", 7: "q8_0"}.get(ftype, "other")  # ggml_ftype
 
@@ -60,6 +62,14 @@ class Engines:
             position += len(segment)
         return self.llama.logits().copy()
 
+    def greedy(self, segments: Sequence[Segment], n_tokens: int) -> list[int]:
+        """The ``n_tokens`` likeliest tokens one after the other, each fed back; nothing ends it."""
+        ids = [int(self.logits(segments).argmax())]
+        for position in range(length(segments), length(segments) + n_tokens - 1):
+            self.llama.feed_tokens(ids[-1:], position)
+            ids.append(int(self.llama.logits().argmax()))
+        return ids
+
     def follow(self, segments: Sequence[Segment], ids: Sequence[int]) -> tuple[Floats, list[int]]:
         """The (n_vocab,) f32 logits after a prompt, and the likeliest token in the place of each of ``ids``."""
         first = self.logits(segments)
@@ -82,6 +92,19 @@ class Engines:
 
     def close(self) -> None:
         """Free the native memory."""
-        self.encoder.close()
+        for encoder in self.encoders.values():
+            encoder.close()
         self.adapter.close()
         self.llama.close()
+
+
+def encoder_names(bundle: Bundle) -> tuple[str, ...]:
+    """The speech engines that a bundle has files for, the one that a CPU takes last."""
+    return (whisper_cpp.NAME, onnx.NAME) if bundle.has_onnx else (whisper_cpp.NAME,)
+
+
+def open_encoder(bundle: Bundle, name: str) -> SpeechEncoder:
+    """A speech engine on the CPU. Raises BundleError or EngineError."""
+    if name == onnx.NAME:
+        return onnx.OnnxSpeech.open(bundle.onnx_file, bundle.speech)
+    return whisper_cpp.WhisperCpp.open(bundle.speech_file, bundle.speech, device="cpu")

@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,13 @@ from convert.engines import Engines
 from convert.errors import ConvertError
 from convert.json_file import read_json
 from convert.toml import table
+from convert.trimmed import trimmed_windows
 from convert.workplace import one_line
 from edge_llasm.audio import load_audio
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.manifest import MANIFEST
-from edge_llasm.parity import STAGES, Parity
+from edge_llasm.parity import Parity
 
 CLIPS = Path(__file__).parent.parent / "models" / "nano" / "demo"
 """Recordings for those who have none"""
@@ -29,7 +31,8 @@ example:
   python -m convert.parity out/nano --reference checkpoints/nano --whisper checkpoints/nano-whisper
 
 Compared are, on the same recordings: the log-mel spectrogram (edge_llasm.speech.mel against transformers), the
-speech tower's states, the adapter's output, the first logits, greedy tokens fed with PyTorch's, and perplexity.
+speech tower's states by each engine that the bundle has, the adapter's output, the first logits, greedy tokens fed
+with PyTorch's, and perplexity. Of a model that was trained on the full window also what a trimmed one changes.
 """
 
 
@@ -50,6 +53,8 @@ def report(
         parity = compare(engines, expected)
     finally:
         engines.close()
+    if not bundle.speech.trim_window:
+        parity = replace(parity, trimmed=trimmed_windows(bundle, recordings, n_tokens))
     record(bundle_folder, parity)
     return parity
 
@@ -65,15 +70,22 @@ def load_clips(folder: Path) -> list[NDArray[np.float32]]:
 def record(bundle_folder: Path, parity: Parity) -> None:
     """Write the table at the end of bundle.toml, in the place of an earlier one. Raises ConvertError."""
     path = bundle_folder / MANIFEST
-    values = asdict(parity)
-    stages = {stage: values.pop(stage) for stage in STAGES}
-    tables = [table("parity", {**values, "faults": list(parity.faults)})]
-    tables += [table(f"parity.{stage}", difference) for stage, difference in stages.items()]
+    values = {**asdict(parity), "faults": list(parity.faults)}
+    values["trimmed"] = {f"clip{i}": clip for i, clip in enumerate(values["trimmed"], start=1)}
+    tables = list(_tables("parity", values))
     with one_line(f"cannot write {path}", "check its permissions"):
         before, _, _ = path.read_text(encoding="utf-8").partition("\n[parity]\n")
         draft = path.with_name(f".{MANIFEST}.draft")
         draft.write_text("\n".join([before.rstrip("\n") + "\n", *tables]), encoding="utf-8")
         draft.replace(path)
+
+
+def _tables(name: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """A mapping of numbers, texts and more such mappings as TOML; what is None or empty is left out."""
+    yield table(name, {key: value for key, value in values.items() if not isinstance(value, dict | None)})
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _tables(f"{name}.{key}", value)
 
 
 def find_whisper(checkpoint: Path) -> Path:

@@ -3,6 +3,7 @@
 from math import prod
 
 from convert.llm import EMBEDDING, HEAD, LlamaShape, tensor_shapes
+from convert.speech_weights import OnnxType, layout
 from convert.vocabulary import Vocabulary
 from convert.whisper import WhisperShape, expected_shape, tensor_names
 
@@ -18,6 +19,7 @@ _MOST_BITS = (
     8.5  # of the embedding and the output layer, which the quantizer spares, where it quantizes at all
 )
 _NAME_BYTES, _PIECE_BYTES = 64, 40  # about what a tensor's and a piece's description take
+_ONNX_TENSOR_BYTES = 300  # a tensor's and its node's share
 
 
 def speech_bytes(shape: WhisperShape, speech_type: str) -> int:
@@ -29,6 +31,11 @@ def speech_bytes(shape: WhisperShape, speech_type: str) -> int:
         matrix_bits = 16.0 if "conv" in name else F32_BITS if "embed_positions" in name else bits
         total += _tensor(expected_shape(name, shape), matrix_bits)
     return total
+
+
+def graph_bytes(shape: WhisperShape, n_queries: int, onnx_type: OnnxType) -> int:
+    """Of speech.onnx, whose numbers lie in speech.weights."""
+    return _ONNX_TENSOR_BYTES * len(layout(shape, n_queries, onnx_type))
 
 
 def adapter_bytes(n_embd: int, d: int) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.errors import ConvertError
 from convert.tensors import Array, Tensor, Tensors, row_blocks, to_f16
@@ -140,7 +141,7 @@ def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type:
         vocabulary = _identity_vocabulary(shape, tensors)
         _write_tensor(file, "decoder.token_embedding.weight", vocabulary, speech_type)
         for ours, theirs in tensor_names(shape):
-            data, expected = _read(tensors, theirs), expected_shape(theirs, shape)
+            data, expected = read_tensor(tensors, theirs), expected_shape(theirs, shape)
             if data.shape != expected:  # would abort the process that loads the file
                 raise ConvertError(
                     f"Whisper's tensor {theirs} is {data.shape}, its config.json says {expected}"
@@ -158,16 +159,22 @@ def _write_header(file: BinaryIO, shape: WhisperShape, ftype: int) -> None:
 
 
 def _identity_vocabulary(shape: WhisperShape, tensors: Tensors) -> Array:
-    embedding, row = _read(tensors, "decoder.embed_tokens.weight"), shape.start_token  # (n_vocab, d)
+    start = start_embedding(shape, tensors)[None]
+    return np.concatenate([np.eye(shape.d, dtype=np.float32), start])  # (d + 1, d)
+
+
+def start_embedding(shape: WhisperShape, tensors: Tensors) -> NDArray[np.float32]:
+    """``<|startoftranscript|>``, (d,) f32. Raises ConvertError."""
+    embedding, row = read_tensor(tensors, "decoder.embed_tokens.weight"), shape.start_token  # (n_vocab, d)
     if embedding.shape[1:] != (shape.d,) or not 0 <= row < embedding.shape[0]:
         raise ConvertError(
             f"decoder.embed_tokens.weight is {embedding.shape}: no row {row} of width {shape.d}"
         )
-    start = embedding[row : row + 1].astype(np.float32)
-    return np.concatenate([np.eye(shape.d, dtype=np.float32), start])  # (d + 1, d)
+    return np.asarray(embedding[row : row + 1][0], np.float32)
 
 
-def _read(tensors: Tensors, name: str) -> Tensor:
+def read_tensor(tensors: Tensors, name: str) -> Tensor:
+    """By the name that it has in ``WhisperModel``. Raises ConvertError."""
     for prefix in ("", "model."):
         if prefix + name in tensors:
             return tensors[prefix + name]

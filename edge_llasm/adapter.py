@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_llasm.devices import adapter_device, onnxruntime
+from edge_llasm.devices import adapter_device
 from edge_llasm.errors import BundleError, EngineError
+from edge_llasm.onnx_session import open_session
 
-SEVERITY_FATAL = 4
+CUDA = "CUDAExecutionProvider"
 
 
 class Adapter:
@@ -33,25 +34,10 @@ class Adapter:
     @classmethod
     def open(cls, path: Path, device: str = "cpu", n_threads: int = 1) -> Adapter:
         """Raises BundleError for a file that is not such a graph, EngineError, DeviceError."""
-        ort = onnxruntime()
-        if not path.is_file():
-            raise BundleError(f"{path} is missing; install or convert the model again")
-        providers = ["CPUExecutionProvider"]
-        if adapter_device(device).device == "cuda":
-            providers.insert(0, "CUDAExecutionProvider")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = (
-            n_threads  # one small matrix product: a thread pool costs more than it saves
-        )
-        options.inter_op_num_threads = 1
-        options.log_severity_level = SEVERITY_FATAL
-        try:
-            session = ort.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BundleError(f"{path} cannot be opened ({reason}); convert the model again") from error
+        # One thread: on a small matrix product a pool of them costs more than it saves.
+        session = open_session(path, n_threads, (CUDA,) if adapter_device(device).device == "cuda" else ())
         # A CUDA build without a working driver falls back by itself: report what was really taken.
-        return cls(session, path, "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu")
+        return cls(session, path, "cuda" if session.get_providers()[0] == CUDA else "cpu")
 
     def embed(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, d) f32 -> (n, n_embd) f32. Raises EngineError when a number overflows."""

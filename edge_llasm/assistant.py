@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -29,7 +31,7 @@ from edge_llasm.hearing import Hearing
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Segment, common_prefix, split
+from edge_llasm.segments import Segment, common_prefix, length, split
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
@@ -82,21 +84,27 @@ class Assistant:
         model: str | os.PathLike[str] | Bundle = "nano",
         *,
         device: str = "auto",
+        speech: str = "auto",
+        trim_window: bool = False,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
         """Check a bundle's files and load them; `progress` gets 0 to 1.
 
-        `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda.
+        `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
+        is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
+        the model was trained on the full window: faster, and less exact (`edge-llasm models NAME` shows by how much).
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
         """
         start = perf_counter()
         report = progress or (lambda share: None)
         bundle = model if isinstance(model, Bundle) else Bundle.find(model)
-        devices = choose_devices(device)
+        if trim_window:
+            bundle = replace(bundle, speech=replace(bundle.speech, trim_window=True))
+        devices = choose_devices(device, speech, has_onnx=bundle.has_onnx)
         bundle.verify(lambda share: report(share / 2))
-        speech = SpeechEmbedder.open(bundle, device, verbose=verbose)
+        embedder = SpeechEmbedder.open(bundle, device, verbose=verbose, engine=devices.speech.engine)
         try:
             llm = Llm.load(
                 bundle.llm_file,
@@ -106,9 +114,9 @@ class Assistant:
                 progress=lambda share: report((1 + share) / 2),
             )
         except BaseException:
-            speech.close()
+            embedder.close()
             raise
-        return cls(bundle, devices, speech, llm, load_ms=1000 * (perf_counter() - start))
+        return cls(bundle, devices, embedder, llm, load_ms=1000 * (perf_counter() - start))
 
     @property
     def history(self) -> tuple[Turn, ...]:
@@ -133,9 +141,10 @@ class Assistant:
             self._history = list(turns)
 
     def reset(self) -> None:
-        """Forget the chat. Waits for a running turn."""
+        """Forget the chat, and what was heard in it. Waits for a running turn."""
         with self._alone(wait=True):
             self._history.clear()
+            self._hearing.forget()
 
     def reply(
         self,
@@ -195,11 +204,45 @@ class Assistant:
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
         with self._alone(wait):
-            options = default_sampling(self.bundle)
-            prompts = [self._prompt([*self._history, Turn((text,))], options) for text in ("a", "b")]
-            head, _ = split(prompts[0], common_prefix(*prompts))
-            if head:
+            if head := self._head():
                 self.llm.prepare(head, cancel=cancel)
+
+    def save_cache(self, file: Path) -> bool:
+        """Write what `warm` reads, as the language model keeps it, for `restore_cache`.
+
+        False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
+        """
+        with self._alone(wait=True):
+            if not (head := self._head()):
+                return False
+            self.llm.prepare(head)
+            start = perf_counter()
+            self.llm.save(file, self._origin, head)
+            worth = 1000 * (perf_counter() - start) < self.llm.prefill_ms(length(head))
+            if not worth:
+                file.unlink()
+            return worth
+
+    def restore_cache(self, file: Path) -> bool:
+        """Have the chat so far read by another process's `save_cache`; False where that is of no use.
+
+        Raises EngineError.
+        """
+        with self._alone(wait=True):
+            head = self._head()
+            return bool(head) and self.llm.restore(file, self._origin, head)
+
+    def _head(self) -> list[Segment]:
+        """What the prompts of all next questions have in common."""
+        options = default_sampling(self.bundle)
+        prompts = [self._prompt([*self._history, Turn((text,))], options) for text in ("a", "b")]
+        return split(prompts[0], common_prefix(*prompts))[0]
+
+    @property
+    def _origin(self) -> str:
+        """What else a KV cache depends on."""
+        llm = next(file for file in self.bundle.files if file.name == self.bundle.llm_file.name)
+        return f"{llm.sha256} {self.llm.n_ctx} {self.llm.device} {version('llama-cpp-python')}"
 
     def transcribe(
         self,
@@ -223,7 +266,7 @@ class Assistant:
             for n, (i, piece) in enumerate(pieces, start=1):
                 transcript.begin(line=i)
                 turn = Turn((self._hearing.listen([piece], meter, cancel), self.bundle.transcribe))
-                with closing(self._answer([turn], meter, options, cancel)) as chunks:
+                with closing(self._answer([turn], meter, options, cancel, passing=True)) as chunks:
                     for chunk in chunks:
                         text = transcript.add(chunk.text)
                         cancelled = chunk.finish_reason == "cancelled"
@@ -301,14 +344,20 @@ class Assistant:
         return fit(TEMPLATES[bundle.template], turns, *form, n_ctx=self.llm.n_ctx, reserve=reserve)
 
     def _answer(
-        self, turns: Sequence[Turn], meter: Meter, options: Sampling | None, cancel: threading.Event | None
+        self,
+        turns: Sequence[Turn],
+        meter: Meter,
+        options: Sampling | None,
+        cancel: threading.Event | None,
+        passing: bool = False,
     ) -> Generator[Chunk, None, None]:
-        """Answer the last of `turns`, which is unanswered."""
+        """Answer the last of `turns`, which is unanswered; `passing`: no turn comes after it."""
         bundle = self.bundle
         options = options or default_sampling(bundle)
         start, away = perf_counter(), 0.0
         segments = self._prompt(turns, options)
-        pieces = self.llm.generate(segments, options, stop_tokens=(bundle.tokens.eos,), cancel=cancel)
+        stops = (bundle.tokens.eos,)
+        pieces = self.llm.generate(segments, options, stop_tokens=stops, cancel=cancel, passing=passing)
         with closing(pieces) as self._running:
             for piece in pieces:
                 meter.wrote(piece.text)

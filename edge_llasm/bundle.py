@@ -1,4 +1,4 @@
-"""A model is a folder: bundle.toml, speech.bin, adapter.onnx, llm.gguf.
+"""A model is a folder: bundle.toml, speech.bin, adapter.onnx, llm.gguf, and mostly speech.onnx with speech.weights.
 
 ```toml
 format = 1
@@ -15,13 +15,14 @@ name = "LinkSoul/LLaSM-Cllama2"
 revision = "0123abcd"        # optional
 licence = "openrail"
 [speech]
-engine = "whisper.cpp"
+engine = "whisper.cpp"       # reads speech.bin
 d = 192
 n_queries = 64
 window_seconds = 10.0        # encoder frames * 0.02
 trim_window = true
 n_mels = 80
 type = "q8_0"                # optional
+onnx = "q8_0"                # optional: numbers of speech.onnx, in speech.weights
 [llm]
 n_embd = 256
 n_vocab = 3000
@@ -36,7 +37,7 @@ au_end = 2999
 [sampling]                   # optional
 temperature = 0.0
 max_tokens = 256
-[files."speech.bin"]         # likewise adapter.onnx and llm.gguf
+[files."speech.bin"]         # likewise adapter.onnx and llm.gguf, speech.onnx and speech.weights
 size = 123
 sha256 = "…"
 [parity]                     # optional: parity.py
@@ -73,6 +74,8 @@ from edge_llasm.prompt import TEMPLATES, TokenIds
 __all__ = ["Bundle", "BundleFile", "LlmSpec", "SamplingDefaults", "SpeechSpec", "TokenIds", "search_path"]
 
 SPEECH_FILE, ADAPTER_FILE, LLM_FILE = "speech.bin", "adapter.onnx", "llm.gguf"
+ONNX_FILE, WEIGHTS_FILE = "speech.onnx", "speech.weights"
+"""The same speech tower for onnxruntime, and its numbers: both or none"""
 HOME_VARIABLE = "EDGE_LLASM_HOME"
 
 logger = logging.getLogger(__name__)
@@ -124,6 +127,7 @@ class Bundle:
             raise top.fail(
                 "n_ctx", f"= {llm.n_ctx} has no room for the {speech.n_queries} states of one recording"
             )
+        for_onnx = (WEIGHTS_FILE,) if ONNX_FILE in top.table("files").values else ()
         return cls(
             path=folder,
             name=top.text("name"),
@@ -137,7 +141,7 @@ class Bundle:
             llm=llm,
             tokens=token_ids(top.table("tokens"), llm.n_vocab),
             sampling=sampling_defaults(top.table("sampling", required=False)),
-            files=bundle_files(top.table("files"), (SPEECH_FILE, ADAPTER_FILE, LLM_FILE)),
+            files=bundle_files(top.table("files"), (SPEECH_FILE, ADAPTER_FILE, LLM_FILE, *for_onnx)),
             memory=top.integer("memory", 1, 1 << 50) if "memory" in top.values else None,
             sources=sources(top.table("sources", required=False)),
             parity=parity_of(top.table("parity", required=False)),
@@ -184,6 +188,16 @@ class Bundle:
     @property
     def speech_file(self) -> Path:
         return self.path / SPEECH_FILE
+
+    @property
+    def has_onnx(self) -> bool:
+        """Whether onnxruntime can hear with this model."""
+        return any(file.name == ONNX_FILE for file in self.files)
+
+    @property
+    def onnx_file(self) -> Path:
+        """Where `has_onnx` is true."""
+        return self.path / ONNX_FILE
 
     @property
     def adapter_file(self) -> Path:

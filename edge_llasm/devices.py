@@ -1,4 +1,4 @@
-"""Which device each of the three engines computes on: auto | cpu | metal | cuda.
+"""Which engine hears, and which device each of the three stages computes on: auto | cpu | metal | cuda.
 
 An engine can use what its installed build supports; asking for a device that one of the engines lacks leaves
 that engine on the CPU and says so, asking for one that none has is an error.
@@ -14,6 +14,8 @@ from edge_llasm.errors import DeviceError, EngineError
 
 DEVICES = ("auto", "cpu", "metal", "cuda")
 """What a user may ask for."""
+SPEECH_ENGINES = ("auto", "onnx", "whisper.cpp")
+"""What may be asked to hear."""
 _GPU_TYPES = (1, 2)
 """ggml_backend_dev_type: GPU with memory of its own, GPU that shares the host's"""
 _REGISTRIES = {"cuda": "cuda", "metal": "metal", "mtl": "metal"}
@@ -25,7 +27,7 @@ class EngineDevice:
     """The device that one engine uses."""
 
     engine: str
-    """whisper.cpp, onnxruntime or llama.cpp"""
+    """onnx or whisper.cpp hears, onnxruntime adapts, llama.cpp answers"""
     device: str
     """cpu, metal or cuda"""
     why: str
@@ -54,13 +56,19 @@ class Devices:
 
     def describe(self) -> str:
         """Each engine with its device and the reason."""
-        parts = (self.speech, self.adapter, self.llm)
-        return "; ".join(f"{part.engine} on {part.device} ({part.why})" for part in parts)
+        parts = {"speech": self.speech, "adapter": self.adapter, "answers": self.llm}
+        return "; ".join(
+            f"{what}: {part.engine} on {part.device} ({part.why})" for what, part in parts.items()
+        )
 
 
-def choose_devices(wanted: str = "auto") -> Devices:
-    """What each engine takes. Raises DeviceError when no installed build supports `wanted`, EngineError."""
-    chosen = Devices(speech_device(wanted), adapter_device(wanted), llm_device(wanted))
+def choose_devices(wanted: str = "auto", speech: str = "auto", *, has_onnx: bool = False) -> Devices:
+    """What each engine takes; `has_onnx`: the model has a speech.onnx.
+
+    Raises DeviceError when no installed build supports `wanted`, EngineError.
+    """
+    heard_by = speech_device(wanted, speech, has_onnx=has_onnx)
+    chosen = Devices(heard_by, adapter_device(wanted), llm_device(wanted))
     if wanted not in ("auto", "cpu") and wanted not in (chosen.speech.device, chosen.llm.device):
         raise DeviceError(
             f"no installed build can use {wanted}; choose cpu, or build llama.cpp for it as the README says"
@@ -68,8 +76,21 @@ def choose_devices(wanted: str = "auto") -> Devices:
     return chosen
 
 
-def speech_device(wanted: str = "auto") -> EngineDevice:
-    return take("whisper.cpp", wanted, whisper_devices())
+def speech_device(wanted: str = "auto", engine: str = "auto", *, has_onnx: bool = False) -> EngineDevice:
+    """What hears: on a GPU whisper.cpp, on a CPU onnx, which is several times faster there, if the model has it.
+
+    Raises EngineError for a word that is no engine, or for an engine without its file, DeviceError.
+    """
+    if engine not in SPEECH_ENGINES:
+        raise EngineError(f"no speech engine is called {engine!r}; choose one of {', '.join(SPEECH_ENGINES)}")
+    if engine == "onnx" and not has_onnx:
+        raise EngineError("this model has no speech.onnx; choose whisper.cpp, or convert it again")
+    if engine == "onnx":
+        return take("onnx", wanted, ("cpu",))
+    whisper = take("whisper.cpp", wanted, whisper_devices())
+    if engine == "auto" and has_onnx and whisper.device == "cpu":
+        return EngineDevice("onnx", "cpu", "the fastest on a CPU")
+    return whisper
 
 
 def adapter_device(wanted: str = "auto") -> EngineDevice:

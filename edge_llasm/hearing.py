@@ -50,6 +50,10 @@ class Hearing:
                 break
         return Spoken(tuple(blocks))
 
+    def forget(self) -> None:
+        """Hear everything anew."""
+        self._heard.clear()
+
     def _block(self, piece: Samples, meter: Meter) -> Embeddings:
         key = blake2b(piece.tobytes(), digest_size=16).digest()
         if key not in self._heard:

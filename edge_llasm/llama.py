@@ -131,6 +131,24 @@ class Llama:
         self._lib.llama_memory_clear(self._memory, False)
         return 0
 
+    def save(self) -> npt.NDArray[np.uint8]:
+        """A copy of what is fed so far, (n_bytes,), for `restore`."""
+        self._alive()
+        state = np.empty(int(self._lib.llama_state_seq_get_size(self._context, 0)), np.uint8)
+        written = int(self._lib.llama_state_seq_get_data(self._context, _bytes(state), state.nbytes, 0))
+        if written != state.nbytes:
+            raise EngineError("llama.cpp cannot copy its cache: please report it")
+        return state
+
+    def restore(self, state: npt.NDArray[np.uint8]) -> bool:
+        """Go on from what `save` returned; False, and everything is forgotten, when there is no room for it."""
+        self._alive()
+        self._lib.llama_memory_clear(self._memory, False)
+        if self._lib.llama_state_seq_set_data(self._context, _bytes(state), state.nbytes, 0):
+            return True
+        self._lib.llama_memory_clear(self._memory, False)
+        return False
+
     def feed_tokens(self, ids: Sequence[int], position: int) -> None:
         """Run the model over at most n_batch tokens at `position`…; the last one's logits can be sampled."""
         self.check(ids)
@@ -286,3 +304,7 @@ class _Batch:
 
     def free(self, lib: Any) -> None:
         lib.llama_batch_free(self.batch)
+
+
+def _bytes(state: npt.NDArray[np.uint8]) -> Any:
+    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

@@ -13,19 +13,28 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
+from edge_llasm.cache_file import read_cache, write_cache
 from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llama import Llama
 from edge_llasm.repetition import RepetitionDetector
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import Embeddings, Segment, Tokens, common_prefix, length, split
+from edge_llasm.shelf import Shelf
 from edge_llasm.text_stream import TextStream
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Self
 
 __all__ = ["FinishReason", "Llm", "Piece", "Sampling"]
+
+WORTH_KEEPING = 16
+"""Positions: a copy of the cache is made when more than these would have to be fed again"""
+
+PACED = 16
+"""Positions read at once that tell the pace"""
 
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """stop: the model ended its answer, or a stop string was met. length: max_tokens, or the context is full.
@@ -54,6 +63,10 @@ class Llm:
 
     def __init__(self, llama: Llama) -> None:
         self._llama = llama
+        self.shelf = Shelf(room=0)
+        """copies of the cache for other chats; without room there are none"""
+        self._drafted: int | None = None  # of `_cached`, what was there before a draft; None: all counts
+        self._pace = 0.0  # ms for a position of a prompt
         self._cached: list[Segment] = []  # what the KV cache holds, from position 0
         self._fed = False  # whether llama.cpp's logits are those after the last cached position
         self._lock = threading.Lock()
@@ -109,7 +122,7 @@ class Llm:
         Raises what `generate` raises.
         """
         with self._alone():
-            self._prefill(segments, cancel)
+            self._drafted = self._prefill(segments, cancel).cached_tokens
             return cancel is None or not cancel.is_set()
 
     def generate(
@@ -120,25 +133,52 @@ class Llm:
         stop_tokens: Collection[int] = (),
         stop: Sequence[str] = (),
         cancel: threading.Event | None = None,
+        passing: bool = False,
     ) -> Generator[Piece, None, None]:
         """Answer the prompt. Closing the generator early is fine, the cache stays right.
 
         An answer ends at the vocabulary's own end tokens and at `stop_tokens`, before a string of `stop`, and
-        when `cancel` is set (looked at before each token and each batch of the prompt).
-        Raises PromptTooLong, EngineError (embeddings that do not fit, a native failure), Busy, ValueError.
+        when `cancel` is set (looked at before each token and each batch of the prompt). `passing`: no prompt
+        will go on from this one, its cache is not worth a copy.
+        Raises PromptTooLong, GrammarError, EngineError (embeddings that do not fit, a native failure), Busy,
+        ValueError.
         """
         with self._alone():
             state = self._prefill(segments, cancel)
+            self._drafted = state.cached_tokens if passing else None
             if cancel is not None and cancel.is_set():
                 yield replace(state, finish_reason="cancelled")
                 return
             text = TextStream(stop, strip_space=self._llama.adds_space)
             yield from self._answer(state, options, frozenset(stop_tokens), text, cancel)
 
+    def save(self, file: Path, origin: str, segments: Sequence[Segment]) -> None:
+        """Write the cache of a prompt's head for `restore`. Raises OSError and what `generate` raises."""
+        with self._alone():
+            self._prefill(segments, None)
+            write_cache(file, origin, segments, self._llama.save())
+
+    def restore(self, file: Path, origin: str, segments: Sequence[Segment]) -> bool:
+        """Go on from what `save` wrote for the same; False where there is nothing of use."""
+        with self._alone():
+            self._check(segments)
+            state = read_cache(file, origin, segments)
+            if state is None:
+                return False
+            restored = self._llama.restore(state)
+            self._cached, self._drafted = list(segments) if restored else [], None
+            self._fed = False
+            return restored
+
+    def prefill_ms(self, n: int) -> float:
+        """About how long it takes to read `n` positions, by those that were read last."""
+        return n * self._pace
+
     def close(self) -> None:
         """Free the model. Closing twice is fine; Busy while an answer is half read."""
         with self._alone():
             self._cached = []
+            self.shelf.clear()
             self._llama.close()
 
     @contextmanager
@@ -197,7 +237,7 @@ class Llm:
         # The last position is fed anew: its logits choose the first token.
         last = segments[-1]
         reusable = n - (len(last) if isinstance(last, Embeddings) else 1)
-        known = min(common_prefix(self._cached, segments), reusable)
+        known = min(self._switch(segments), reusable)
         self._cached, rest = split(segments, known)
         self._fed = False
         kept = self._llama.forget(known)
@@ -207,7 +247,26 @@ class Llm:
             if not self._feed(segment, cancel):
                 break
         prefill_ms = 1000 * (perf_counter() - start)
+        if n - kept >= PACED:
+            self._pace = prefill_ms / (n - kept)
         return Piece("", 0, None, prompt_tokens=n, cached_tokens=kept, prefill_ms=prefill_ms)
+
+    def _switch(self, segments: Sequence[Segment]) -> int:
+        """Take the cache that shares the most with the prompt, put away what another chat may need.
+
+        Returns how many positions are shared.
+        """
+        shared = common_prefix(self._cached, segments)
+        worth = length(self._cached) if self._drafted is None else self._drafted
+        if worth - shared > WORTH_KEEPING and self.shelf.room:
+            self.shelf.put(self._cached, self._llama.save())
+        other = self.shelf.find(segments, more_than=shared + WORTH_KEEPING)
+        if other is None:
+            return shared
+        restored = self._llama.restore(other.state)
+        self._cached = list(other.segments) if restored else []
+        self._drafted = None
+        return common_prefix(self._cached, segments)
 
     def _feed(self, segment: Segment, cancel: threading.Event | None) -> bool:
         """Run the model over the segment, batch by batch; False when cancelled.

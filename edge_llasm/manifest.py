@@ -43,6 +43,8 @@ class SpeechSpec:
     """mel bands"""
     type: str | None = None
     """numbers of speech.bin, as convert calls them; manifests of 0.1.0 do not say"""
+    onnx: str | None = None
+    """numbers of speech.onnx, as convert calls them; None where there is no such file"""
 
     @property
     def n_audio_ctx(self) -> int:
@@ -189,6 +191,7 @@ def speech_spec(table: Table) -> SpeechSpec:
         trim_window=table.truth("trim_window"),
         n_mels=table.integer("n_mels", 1, 1024),
         type=table.optional_text("type"),
+        onnx=table.optional_text("onnx"),
     )
     if abs(spec.n_audio_ctx - spec.window_seconds * FRAMES_PER_SECOND) > 1e-6:
         raise table.fail("window_seconds", "must be a multiple of 0.02")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge_llasm.manifest import Table
 
-__all__ = ["STAGES", "Difference", "Parity", "parity_of"]
+__all__ = ["HEARD_STAGES", "Difference", "Heard", "Parity", "Trimmed", "parity_of"]
 
-STAGES = ("mel", "features", "embeddings", "logits")
-"""What is compared, in the order of computation: `Parity` has a Difference of each."""
+HEARD_STAGES = ("features", "embeddings", "logits")
+"""What is compared after the spectrogram, in the order of computation: there is a Difference of each."""
 _MANY = 1 << 31
 
 
@@ -28,6 +28,30 @@ class Difference:
     mean_abs: float
     cosine: float
     """the lowest over the positions; 1 is the same direction"""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What speech.onnx, and the bundle after it, make of the recordings."""
+
+    features: Difference
+    embeddings: Difference
+    logits: Difference
+    agreement: float
+    first_difference: int
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """Clips heard through a window of their own length, beside the same ones in the full window."""
+
+    seconds: float
+    """length of the clips"""
+    features: Difference
+    positions: int
+    """greedy tokens after the full window, all clips together"""
+    agreement: float
+    """share of them that the trimmed window would have chosen too"""
 
 
 @dataclass(frozen=True)
@@ -57,40 +81,78 @@ class Parity:
     """the same in PyTorch"""
     faults: tuple[str, ...]
     """bounds that were missed, in words"""
+    onnx: Heard | None = None
+    """the same stages and tokens when speech.onnx hears; those above are whisper.cpp's"""
+    trimmed: tuple[Trimmed, ...] = ()
+    """by clip length; of models that were trained on the full window only"""
 
     def lines(self) -> list[str]:
         """The table as it is printed."""
         clips = "1 recording" if self.clips == 1 else f"the worst of {self.clips} recordings"
-        table = [f"{'against PyTorch':<15}  max abs   mean abs  cosine     ({clips})"]
-        for stage in STAGES:
-            difference: Difference = getattr(self, stage)
-            cells = f"{difference.max_abs:<9.2g} {difference.mean_abs:<9.2g} {difference.cosine:.6f}"
-            table.append(f"{stage:<15}  {cells}")
-        parts = f"the texts part at token {self.first_difference}" if self.first_difference else "same texts"
-        agreed = round(self.agreement * self.positions)
+        table = [f"{'against PyTorch':<15}  max abs   mean abs  cosine     ({clips})", _row("mel", self.mel)]
+        for heard, name in ((self, ""), (self.onnx, "onnx ")):
+            if heard is None:
+                continue
+            table += [_row(name + stage, getattr(heard, stage)) for stage in HEARD_STAGES]
+            table.append(_tokens(f"{name or 'greedy '}tokens", heard, self.positions))
         change = self.perplexity / self.reference_perplexity - 1 if self.reference_perplexity else math.nan
-        return [
-            *table,
-            f"{'greedy tokens':<15}  {agreed} of {self.positions} agree ({self.agreement:.1%}); {parts}",
+        table += [
             f"{'perplexity':<15}  {self.perplexity:.4g}, PyTorch's {self.reference_perplexity:.4g} ({change:+.2%})",
             f"{'bounds':<15}  {'; '.join(self.faults) or 'kept'}",
         ]
+        if self.trimmed:
+            table.append("a window as long as the clip (--trim-window), against the full one:")
+        for clip in self.trimmed:
+            tokens = f"{round(clip.agreement * clip.positions)} of {clip.positions} tokens agree"
+            table.append(f"{_row(f'{clip.seconds:g} s', clip.features)}  {tokens} ({clip.agreement:.1%})")
+        return table
+
+
+def _row(name: str, difference: Difference) -> str:
+    cells = f"{difference.max_abs:<9.2g} {difference.mean_abs:<9.2g} {difference.cosine:.6f}"
+    return f"{name:<15}  {cells}"
+
+
+def _tokens(name: str, heard: Parity | Heard, positions: int) -> str:
+    parts = f"the texts part at token {heard.first_difference}" if heard.first_difference else "same texts"
+    agreed = round(heard.agreement * positions)
+    return f"{name:<15}  {agreed} of {positions} agree ({heard.agreement:.1%}); {parts}"
 
 
 def parity_of(table: Table) -> Parity | None:
     """Read the table; None where nothing was measured. Raises BundleError."""
     if not table.values:
         return None
-    stages = {stage: _difference(table.table(stage)) for stage in STAGES}
+    trimmed = table.table("trimmed", required=False)
     return Parity(
         clips=table.integer("clips", 1, _MANY),
+        mel=_difference(table.table("mel")),
+        **vars(_heard(table)),
         positions=table.integer("positions", 1, _MANY),
-        agreement=table.number("agreement", 0, 1),
-        first_difference=table.integer("first_difference", 0, _MANY),
         perplexity=_measured(table, "perplexity"),
         reference_perplexity=_measured(table, "reference_perplexity"),
         faults=table.texts("faults") if table.values.get("faults") else (),
-        **stages,
+        onnx=_heard(table.table("onnx")) if "onnx" in table.values else None,
+        trimmed=tuple(_trimmed(trimmed.table(name)) for name in trimmed.values),
+    )
+
+
+def _heard(table: Table) -> Heard:
+    return Heard(
+        features=_difference(table.table("features")),
+        embeddings=_difference(table.table("embeddings")),
+        logits=_difference(table.table("logits")),
+        agreement=table.number("agreement", 0, 1),
+        first_difference=table.integer("first_difference", 0, _MANY),
+    )
+
+
+def _trimmed(table: Table) -> Trimmed:
+    return Trimmed(
+        seconds=table.number("seconds", 0, 600),
+        features=_difference(table.table("features")),
+        positions=table.integer("positions", 1, _MANY),
+        agreement=table.number("agreement", 0, 1),
     )
 
 

@@ -13,12 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 from setup import REQUIREMENTS, ROOT, llama_wheel
 
-NANO = {"README.md", "adapter.onnx", "bundle.toml", "llm.gguf", "speech.bin"}
+MANIFEST = tomllib.loads((ROOT / "models" / "nano" / "bundle.toml").read_text(encoding="utf-8"))
+NANO = {"README.md", "bundle.toml", *MANIFEST["files"]}
 IMPORT = """
 import importlib.util, sys
 import edge_llasm

@@ -148,6 +148,19 @@ def test_a_warm_assistant_reads_only_the_new_turn(assistant: Assistant, speech: 
     assert warm.timings.prompt_tokens - warm.timings.cached_tokens < assistant.bundle.speech.n_queries
 
 
+def test_the_chat_waits_on_the_shelf_while_something_is_transcribed(
+    assistant: Assistant, speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assistant.llm.shelf, "room", 1 << 24)
+    list(assistant.reply(speech))
+    list(assistant.transcribe(speech))
+    *_, last = assistant.reply(text="and now")
+    assert last.timings is not None
+    assert last.timings.prompt_tokens - last.timings.cached_tokens < assistant.bundle.speech.n_queries
+    assert len(assistant.llm.shelf) == 1  # the transcript's cache is no chat's
+    assistant.llm.shelf.clear()
+
+
 def test_warmth_changes_no_answer(assistant: Assistant, speech: Path) -> None:
     cold = text_of(assistant.reply(speech))
     assistant.reset()

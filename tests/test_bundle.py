@@ -1,5 +1,6 @@
 """Finding bundles, and manifests that are wrong in every way."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,8 +23,9 @@ def test_a_bundle_says_what_it_is(tiny_bundle: Path) -> None:
     assert (bundle.name, bundle.languages, bundle.system) == ("tiny", ("en", "zh"), "")
     assert (bundle.speech.d, bundle.speech.n_queries, bundle.speech.n_audio_ctx) == (64, 16, 250)
     assert bundle.size == sum(
-        path.stat().st_size for path in (bundle.speech_file, bundle.adapter_file, bundle.llm_file)
+        path.stat().st_size for path in tiny_bundle.iterdir() if path.name != "bundle.toml"
     )
+    assert bundle.has_onnx
     bundle.verify()
 
 
@@ -130,6 +132,21 @@ def test_a_manifest_that_is_wrong(
 def test_a_manifest_that_is_no_toml(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bundle.toml").write_bytes(content)
     with pytest.raises(BundleError, match=r"bundle\.toml"):
+        Bundle.load(tmp_path)
+
+
+def test_a_manifest_without_the_second_engine_s_files_is_whole(tiny_bundle: Path, tmp_path: Path) -> None:
+    text = (tiny_bundle / "bundle.toml").read_text("utf-8")
+    text = re.sub(r'\[files\."speech\.(onnx|weights)"\]\n(?:\w+ = .*\n)*', "", text)
+    (tmp_path / "bundle.toml").write_text(text, "utf-8")
+    assert not Bundle.load(tmp_path).has_onnx
+
+
+def test_a_graph_without_its_weights_is_not(tiny_bundle: Path, tmp_path: Path) -> None:
+    text = (tiny_bundle / "bundle.toml").read_text("utf-8")
+    text = re.sub(r'\[files\."speech.weights"\]\n(?:\w+ = .*\n)*', "", text)
+    (tmp_path / "bundle.toml").write_text(text, "utf-8")
+    with pytest.raises(BundleError, match=r'"speech\.weights" is missing'):
         Bundle.load(tmp_path)
 
 

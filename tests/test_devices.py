@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge_llasm.devices import Devices, EngineDevice, choose_devices, engine_devices, take
-from edge_llasm.errors import DeviceError
+from edge_llasm.devices import Devices, EngineDevice, choose_devices, engine_devices, speech_device, take
+from edge_llasm.errors import DeviceError, EngineError
 
 ENGINES = ["whisper.cpp", "onnxruntime", "llama.cpp"]
 
@@ -19,8 +19,32 @@ def test_cpu_is_always_taken_when_asked_for() -> None:
     assert devices.name == "cpu"
     assert (
         devices.describe()
-        == "whisper.cpp on cpu (as asked); onnxruntime on cpu (as asked); llama.cpp on cpu (as asked)"
+        == "speech: whisper.cpp on cpu (as asked); adapter: onnxruntime on cpu (as asked); "
+        "answers: llama.cpp on cpu (as asked)"
     )
+
+
+def test_on_a_cpu_onnx_hears_where_the_model_has_it() -> None:
+    assert choose_devices("cpu", has_onnx=True).speech.engine == "onnx"
+    assert choose_devices("cpu").speech.engine == "whisper.cpp"
+    assert speech_device("cpu", "whisper.cpp", has_onnx=True).engine == "whisper.cpp"
+    assert speech_device("cpu", "onnx", has_onnx=True) == EngineDevice("onnx", "cpu", "as asked")
+
+
+def test_on_a_gpu_whisper_cpp_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_llasm.devices.whisper_devices", lambda: ("cuda", "cpu"))
+    assert speech_device("auto", has_onnx=True).engine == "whisper.cpp"
+    assert speech_device("cuda", has_onnx=True).device == "cuda"
+    assert speech_device("cpu", has_onnx=True).engine == "onnx"
+    onnx = speech_device("cuda", "onnx", has_onnx=True)
+    assert (onnx.engine, onnx.device, onnx.why) == ("onnx", "cpu", "its build does not support cuda")
+
+
+def test_an_engine_that_cannot_be_had_is_one_line() -> None:
+    with pytest.raises(EngineError, match=r"no speech\.onnx; choose whisper\.cpp"):
+        speech_device("cpu", "onnx")
+    with pytest.raises(EngineError, match=r"'oracle'; choose one of auto, onnx, whisper\.cpp"):
+        speech_device("cpu", "oracle", has_onnx=True)
 
 
 def test_a_summary_names_each_engine_only_when_they_differ() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import BundleError
+from edge_llasm.parity import Heard, Trimmed
 from tests.tiny import PARITY, write_parity
 
 
@@ -38,8 +39,20 @@ def test_a_second_measurement_takes_the_place_of_the_first(folder: Path) -> None
         assert parity.faults == faults
     assert (folder / "bundle.toml").read_text("utf-8").count("[parity]") == 1
     assert sorted(path.name for path in folder.iterdir()) == [
-        "adapter.onnx", "bundle.toml", "llm.gguf", "speech.bin",
+        "adapter.onnx", "bundle.toml", "llm.gguf", "speech.bin", "speech.onnx", "speech.weights",
     ]  # fmt: skip
+
+
+def test_what_the_second_engine_and_trimmed_windows_do_is_read_again(folder: Path) -> None:
+    heard = Heard(PARITY.features, PARITY.embeddings, PARITY.logits, agreement=0.5, first_difference=3)
+    rows = tuple(Trimmed(seconds, PARITY.features, 192, 0.75) for seconds in (1.0, 4.0))
+    parity = replace(PARITY, onnx=heard, trimmed=rows)
+    write_parity(folder, parity)
+    assert Bundle.load(folder).parity == parity
+    table = parity.lines()
+    assert "onnx features    0.031     0.002     0.999870" in table
+    assert "onnx tokens      96 of 192 agree (50.0%); the texts part at token 3" in table
+    assert table[-1] == "4 s              0.031     0.002     0.999870  144 of 192 tokens agree (75.0%)"
 
 
 def test_numbers_that_are_not_finite_survive(folder: Path) -> None:

@@ -11,6 +11,7 @@ from edge_llasm.bundle import Bundle
 from edge_llasm.errors import BundleError
 
 FILES = ["speech.bin", "adapter.onnx", "llm.gguf"]
+ALL_FILES = [*FILES, "speech.onnx", "speech.weights"]
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_progress_goes_to_the_end(tiny_bundle: Path) -> None:
     assert shares[-1] == 1.0
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_missing_truncated_too_long_altered(copy: Path, name: str) -> None:
     path = copy / name
     data = path.read_bytes()

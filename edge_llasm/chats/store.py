@@ -240,6 +240,11 @@ class Store:
             self._sql.execute("PRAGMA secure_delete = ON")
             self._sql.execute("DELETE FROM chat WHERE id = ?", (chat,))
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.cache_file(chat).unlink(missing_ok=True)
+
+    def cache_file(self, chat: int) -> Path:
+        """Where the chat may be as the language model keeps it (caches.py)."""
+        return self.file.parent / "caches" / f"{chat}.cache"
 
     def _title(self, chat: int) -> str:
         first = self.exchanges(chat)[0].said.split("\n")[0]

@@ -32,6 +32,8 @@ class Question:
     transcribe: bool
     model: str
     device: str
+    speech: str
+    trim_window: bool
     temperature: float | None
     seed: int | None
     max_tokens: int | None
@@ -108,7 +110,12 @@ def answer(question: Question, progress: Progress, cancel: threading.Event) -> I
     if question.max_tokens is not None:
         options = replace(options, max_tokens=question.max_tokens)
     with Assistant.load(
-        bundle, device=question.device, verbose=question.verbose, progress=progress.report
+        bundle,
+        device=question.device,
+        speech=question.speech,
+        trim_window=question.trim_window,
+        verbose=question.verbose,
+        progress=progress.report,
     ) as assistant:
         missed = bundle.parity is not None and bool(bundle.parity.faults)
         yield Engines(bundle.name, assistant.devices, missed)

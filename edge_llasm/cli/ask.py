@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_llasm.cli.answer import Question, print_answer
+from edge_llasm.cli.hearing import HEARING
 from edge_llasm.sampling import MAX_SEED
 
 __all__ = ["ask", "transcribe"]
@@ -56,6 +57,7 @@ OPTIONS = (
         show_default=True,
         help="auto takes what the installed builds support.",
     ),
+    *HEARING,
     click.option(
         "--temperature",
         type=Temperature(0, 10),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_llasm.cli.background import in_background
+from edge_llasm.cli.hearing import hearing_options
+from edge_llasm.cli.loading import load
 from edge_llasm.errors import EngineError, SoundError
 
 if TYPE_CHECKING:
-    from edge_llasm.assistant import Assistant
     from edge_llasm.sound import Microphone
     from edge_llasm.voice import Speaker
 
@@ -47,6 +46,7 @@ Examples:
     show_default=True,
     help="auto takes what the installed builds support.",
 )
+@hearing_options
 @click.option("--input", "card", metavar="N|NAME", help="The microphone, as `edge-llasm devices` lists them.")
 @click.option("--chat", type=int, metavar="N", help="Go on with a chat of `edge-llasm chats`.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of this chat.")
@@ -58,9 +58,7 @@ Examples:
 )
 @click.option("--hands-free", is_flag=True, help="No key: speech begins a question, a pause ends it.")
 @click.option("--speak", is_flag=True, help="Read the answers aloud; a key stops that, and so does speaking.")
-@click.option(
-    "--output", "loudspeaker", metavar="N|NAME", help="The loudspeaker, as `edge-llasm devices` lists them."
-)
+@click.option("--output", metavar="N|NAME", help="The loudspeaker, as `edge-llasm devices` lists them.")
 @click.option(
     "--voice-en",
     metavar="NAME|FILE",
@@ -71,16 +69,7 @@ Examples:
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
-def talk(
-    model: str,
-    device: str,
-    card: str | None,
-    chat: int | None,
-    loudspeaker: str | None,
-    voice_en: str | None,
-    voice_zh: str | None,
-    **options: bool,
-) -> None:
+def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None:
     """Talk with a model: hold a key, speak, read.
 
     The answer streams in; the chat is kept for `edge-llasm chats`. Without a microphone it is typed.
@@ -112,8 +101,8 @@ def talk(
         microphone, missing = _microphone(card, private=options["private"], needed=options["hands_free"])
         if microphone is not None:
             ends.enter_context(microphone)
-        speaker = _speaker(loudspeaker, voice_en, voice_zh) if options["speak"] else None
-        assistant = ends.enter_context(_load(model, device, options["verbose"]))
+        speaker = _speaker(options) if options["speak"] else None
+        assistant = ends.enter_context(load(model, options))
         session = ends.enter_context(
             Session(
                 assistant,
@@ -150,29 +139,13 @@ def _microphone(card: str | None, *, private: bool, needed: bool) -> tuple[Micro
         return None, str(error)
 
 
-def _speaker(loudspeaker: str | None, english: str | None, chinese: str | None) -> Speaker:
+def _speaker(options: Mapping[str, Any]) -> Speaker:
     """Raises SoundError, VoiceError."""
     from edge_llasm.sound import Loudspeaker
     from edge_llasm.voice import Speaker, find_voices
 
-    return Speaker(find_voices(english, chinese), Loudspeaker(loudspeaker))
-
-
-def _load(model: str, device: str, verbose: bool) -> Assistant:
-    """On another thread, so that Ctrl-C is heard; with a progress line."""
-    from edge_llasm.assistant import Assistant
-    from edge_llasm.cli.output import Progress
-
-    progress = Progress(model)
-
-    def load(cancel: threading.Event) -> Iterator[Assistant]:
-        yield Assistant.load(model, device=device, verbose=verbose, progress=progress.report)
-
-    try:
-        (assistant,) = in_background(load, progress.show)
-        return assistant
-    finally:
-        progress.clear()
+    voices = find_voices(options["voice_en"], options["voice_zh"])
+    return Speaker(voices, Loudspeaker(options["output"]))
 
 
 def _interrupt(*_: object) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edge_llasm.assistant import Assistant, Chunk
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.chats import Store
+from edge_llasm.chats.caches import Caches
 from edge_llasm.errors import ChatsError, EdgeLlasmError, SoundError
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Unread, Written, WrittenDown
@@ -39,6 +40,8 @@ NOBODY_S = 3.0
 """Without speech, what was heard so long ago is forgotten"""
 ROOM_S = 0.1
 """How long a room goes on after a loudspeaker is silent"""
+SHELF = 1 << 30
+"""Bytes for copies of the KV cache: the chat's, while what was said is written down"""
 KEEP_EVERY_S = 0.2
 """Between two writings of an answer that grows"""
 
@@ -72,9 +75,11 @@ class Session:
         `transcripts`: after an answer, write down what was said; the model's answers know nothing of it.
         """
         self.assistant = assistant
+        self.assistant.llm.shelf.room = SHELF
         self._store, self._options = store, options
         self._speaker = speaker
         self._interruption: Interruption | None = None  # while an answer is heard, hands-free
+        self._caches = Caches(store) if store is not None else None
         self._transcripts, self._keep_audio = transcripts, keep_audio
         self.hands_free = hands_free
         """until the microphone cannot be opened again"""
@@ -138,8 +143,8 @@ class Session:
     def new_chat(self) -> None:
         """Forget what was said; it stays in the store."""
         self._finish()
+        self._put_away()
         self.assistant.reset()
-        self._chat = None
         self._begin(self._warm)
 
     def resume(self, chat: int) -> None:
@@ -153,9 +158,10 @@ class Session:
                 f"chat {chat} was heard by {kept.model}, this is {self._model}: only the same model can go on with it"
             )
         self._finish()
+        self._put_away()
         self.assistant.resume(turns)
         self._chat = chat
-        self._begin(self._warm)
+        self._begin(self._recall)
 
     def poll(self) -> list[Event]:
         """Take in what was heard; what happened since the last call. Raises SoundError, when hands-free."""
@@ -176,6 +182,7 @@ class Session:
         self.cancel()
         self._finish()
         self._drafts.close()
+        self._put_away()
 
     def __enter__(self) -> Self:
         return self
@@ -282,6 +289,15 @@ class Session:
             self._events.put(Unread(str(error)))
         if self._store is not None and turn is not None:
             self._store.heard(turn, length - reading.heard)
+
+    def _put_away(self) -> None:
+        if self._caches is not None and self._chat is not None:
+            self._caches.keep(self._chat, self.assistant)
+        self._chat = None
+
+    def _recall(self) -> None:
+        if self._caches is None or self._chat is None or not self._caches.recall(self._chat, self.assistant):
+            self._warm()
 
     def _warm(self) -> None:
         """The next question needs it: whoever asks meanwhile waits for no longer than without it."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_llasm.adapter import Adapter
 from edge_llasm.bundle import Bundle
+from edge_llasm.devices import speech_device
 from edge_llasm.errors import BundleError
 
 __all__ = ["Embedded", "SpeechEmbedder", "SpeechEncoder"]
@@ -65,14 +66,20 @@ class SpeechEmbedder:
 
     @classmethod
     def open(
-        cls, bundle: Bundle, device: str = "auto", n_threads: int | None = None, verbose: bool = False
+        cls,
+        bundle: Bundle,
+        device: str = "auto",
+        n_threads: int | None = None,
+        verbose: bool = False,
+        *,
+        engine: str = "auto",
     ) -> SpeechEmbedder:
-        """Load the files of a bundle that `Bundle.verify` has passed.
+        """Load the files of a bundle that `Bundle.verify` has passed; `engine` is auto, onnx or whisper.cpp.
 
         An engine whose build does not support `device` computes on the CPU; the result says what it took.
         Raises BundleError, EngineError, DeviceError.
         """
-        encoder = _encoder(bundle, device, n_threads, verbose)
+        encoder = _encoder(bundle, device, n_threads, verbose, engine)
         try:
             adapter = Adapter.open(bundle.adapter_file, device)
         except BaseException:
@@ -122,12 +129,14 @@ class SpeechEmbedder:
         self.close()
 
 
-def _encoder(bundle: Bundle, device: str, n_threads: int | None, verbose: bool) -> SpeechEncoder:
-    from edge_llasm.speech import whisper_cpp
+def _encoder(bundle: Bundle, device: str, n_threads: int | None, verbose: bool, engine: str) -> SpeechEncoder:
+    from edge_llasm.speech import onnx, whisper_cpp
 
     if bundle.speech.engine != whisper_cpp.NAME:
         raise BundleError(
             f"{bundle.name} needs the speech engine {bundle.speech.engine!r}, this version only has "
             f"{whisper_cpp.NAME!r}; upgrade edge-llasm"
         )
+    if speech_device(device, engine, has_onnx=bundle.has_onnx).engine == onnx.NAME:
+        return onnx.OnnxSpeech.open(bundle.onnx_file, bundle.speech, n_threads, verbose)
     return whisper_cpp.WhisperCpp.open(bundle.speech_file, bundle.speech, device, n_threads, verbose)

@@ -15,10 +15,11 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_llasm.devices import speech_device
+from edge_llasm.cores import physical_cores
+from edge_llasm.devices import take, whisper_devices
 from edge_llasm.errors import BundleError, EngineError
 from edge_llasm.manifest import SpeechSpec
-from edge_llasm.speech.mel import N_FFT, SAMPLES_PER_POSITION
+from edge_llasm.speech.mel import N_FFT
 from edge_llasm.speech.whisper_lib import (
     AUDIO_CTX,
     DURATION_MS,
@@ -27,10 +28,9 @@ from edge_llasm.speech.whisper_lib import (
     load_library,
     log,
 )
+from edge_llasm.speech.window import fitting, window
 
 NAME = "whisper.cpp"
-MIN_POSITIONS = 8
-"""Shortest trimmed window, encoder positions of 20 ms"""
 MIN_SAMPLES = N_FFT
 """whisper.cpp mirrors the first 200 samples without asking whether there are so many"""
 STOP_BEFORE_ENCODING_MS = 100
@@ -71,7 +71,7 @@ class WhisperCpp:
         library = load_library()
         log.verbose = verbose
         log.clear()
-        taken = speech_device(device).device
+        taken = take(NAME, device, whisper_devices()).device
         params = library.context_params()
         params.use_gpu = taken != "cpu"
         # Flash attention pads the keys with zeros and does not mask them: a trimmed window would see nothing.
@@ -108,12 +108,8 @@ class WhisperCpp:
         """
         if self._context is None:
             raise EngineError("the speech engine is closed; load the model again")
-        n_samples = samples.shape[0]
-        if samples.ndim != 1 or not 0 < n_samples <= self._spec.n_audio_ctx * SAMPLES_PER_POSITION:
-            raise ValueError(
-                f"{NAME} takes up to {self.window_seconds:g} s of mono audio, not the shape {samples.shape}"
-            )
-        samples = np.ascontiguousarray(samples, np.float32)
+        samples = fitting(samples, self._spec)
+        n_samples = len(samples)
         if n_samples < MIN_SAMPLES:
             samples = np.pad(samples, (0, MIN_SAMPLES - n_samples))
         self._open_window(samples, window(n_samples, self._spec))
@@ -182,16 +178,6 @@ class WhisperCpp:
         self.close()
 
 
-def window(n_samples: int, spec: SpeechSpec) -> int:
-    """Encoder positions for a clip: as many as it needs when the model was trained so, otherwise all."""
-    if not spec.trim_window:
-        return spec.n_audio_ctx
-    return min(spec.n_audio_ctx, max(MIN_POSITIONS, -(-n_samples // SAMPLES_PER_POSITION)))
-
-
 def encoder_threads(size: int) -> int:
-    """One for a small file (`size`, bytes), else about the number of physical cores that this process may use."""
-    if size < SMALL_FILE:
-        return 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_ENCODER_THREADS, usable if usable <= 2 else (usable + 1) // 2)
+    """One for a small file (`size`, bytes), else one for each physical core that this process may use."""
+    return 1 if size < SMALL_FILE else min(MAX_ENCODER_THREADS, physical_cores())

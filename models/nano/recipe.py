@@ -17,7 +17,7 @@ from convert.__main__ import main as convert
 from models.nano import checkpoint, evaluate, parallel, sharpen, states, synthesize, train_llm, train_speech
 
 TYPES = ("--quantize", "f16", "--speech-type", "q8_0")
-BUNDLE_FILES = ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf")
+BUNDLE_FILES = ("bundle.toml", "speech.bin", "speech.onnx", "speech.weights", "adapter.onnx", "llm.gguf")
 
 
 @dataclass(frozen=True)

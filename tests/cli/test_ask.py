@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def test_json_is_one_object_with_exactly_the_documented_fields(capsys: Captured,
     result = json.loads(out)
     assert list(result) == FIELDS
     assert list(result["timings"]) == TIMINGS
-    assert (result["model"], result["speech_engine"], result["device"]) == ("tiny", "whisper.cpp", "cpu")
+    assert (result["model"], result["speech_engine"], result["device"]) == ("tiny", "onnx", "cpu")
     assert result["finish_reason"] in ("stop", "length", "repetition")
     assert result["text"] in shown(capsys, "ask", speech)
     assert all(value >= 0 for value in result["timings"].values())
@@ -92,7 +93,7 @@ def test_stats_are_told_on_standard_error(capsys: Captured, speech: Path) -> Non
     assert run(["ask", str(speech), "--stats", *TINY]) == 0
     out, err = capsys.readouterr()
     assert out == answer
-    assert "whisper.cpp" in err
+    assert "speech: onnx on cpu" in err
     assert "prompt tokens" in err
     assert all(line.startswith("edge-llasm: ") for line in err.splitlines())
 
@@ -218,6 +219,47 @@ def test_a_question_longer_than_the_context_is_status_1(capsys: Captured) -> Non
     complaint(capsys, "ask", "--text", "hello " * 3000, status=1)
 
 
+def test_another_engine_hears_when_it_is_asked_to(capsys: Captured, speech: Path) -> None:
+    for engine in ("whisper.cpp", "onnx"):
+        answer = json.loads(shown(capsys, "ask", speech, "--speech", engine, "--json"))
+        assert answer["speech_engine"] == engine
+
+
+def test_an_engine_that_the_model_has_no_file_for_is_one_line(
+    capsys: Captured, speech: Path, tiny_bundle: Path, home: Path
+) -> None:
+    folder = home / "models" / "older"
+    shutil.copytree(tiny_bundle, folder)
+    manifest = folder / "bundle.toml"
+    text = manifest.read_text("utf-8")
+    manifest.write_text(re.sub(r'\[files\."speech\.(onnx|weights)"\]\n(?:\w+ = .*\n)*', "", text), "utf-8")
+    assert run(["ask", str(speech), "--speech", "onnx", "--device", "cpu", "--model", str(folder)]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "", "edge-llasm: this model has no speech.onnx; choose whisper.cpp, or convert it again\n"
+    )  # fmt: skip
+    assert run(["ask", str(speech), "--device", "cpu", "--model", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["speech_engine"] == "whisper.cpp"
+
+
+def test_the_window_is_trimmed_on_demand(
+    capsys: Captured, speech: Path, tiny_bundle: Path, home: Path
+) -> None:
+    folder = home / "models" / "full"
+    shutil.copytree(tiny_bundle, folder)
+    manifest = folder / "bundle.toml"
+    manifest.write_text(
+        manifest.read_text("utf-8").replace("trim_window = true", "trim_window = false"), "utf-8"
+    )
+    command = ["ask", str(speech), "--device", "cpu", "--json", "--model"]
+    answers = []
+    for arguments in ([str(tiny_bundle)], [str(folder)], [str(folder), "--trim-window"]):
+        assert run([*command, *arguments]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["text"])
+    trained_so, full, trimmed = answers
+    assert trimmed == trained_so != full
+
+
 def test_native_logs_are_silent_unless_verbose(speech: Path) -> None:
     command = [sys.executable, "-m", "edge_llasm", "ask", str(speech), *TINY]
     silent = subprocess.run(command, capture_output=True, check=True)
@@ -225,7 +267,7 @@ def test_native_logs_are_silent_unless_verbose(speech: Path) -> None:
     assert silent.stdout == verbose.stdout
     assert len(silent.stderr.splitlines()) <= 1
     assert b"llama" in verbose.stderr
-    assert b"whisper" in verbose.stderr
+    assert b"onnxruntime" in verbose.stderr
 
 
 def test_chinese_is_printed_where_the_locale_has_no_chinese() -> None:

@@ -27,10 +27,11 @@ ESCAPES = re.compile(rb"\x1b\[[\d;?<>]*[A-Za-z]|\x1b\].*?\x07")
 
 
 class Screen:
-    """A person before a terminal."""
+    """A person before a terminal, with the kitty protocol or without."""
 
-    def __init__(self, end: int, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, end: int, process: subprocess.Popen[bytes], *, kitty: bool) -> None:
         self._end, self.process, self.raw = end, process, b""
+        self._answer = "\x1b[?0u\x1b[?62c" if kitty else "\x1b[?62c"
 
     @property
     def text(self) -> str:
@@ -52,7 +53,7 @@ class Screen:
                 data = b""
             self.raw += data
             if b"\x1b[c" in data:
-                self.press("\x1b[?62c")  # a terminal without the kitty protocol
+                self.press(self._answer)
 
     def press(self, keys: str) -> None:
         os.write(self._end, keys.encode())
@@ -66,12 +67,12 @@ class Screen:
 
 
 @contextmanager
-def talking(*options: str, columns: int = 80) -> Iterator[Screen]:
+def talking(*options: str, columns: int = 80, kitty: bool = False) -> Iterator[Screen]:
     person, program = pty.openpty()
     ioctl(program, termios.TIOCSWINSZ, pack("HHHH", 24, columns, 0, 0))
     before = termios.tcgetattr(program)
     with subprocess.Popen([*COMMAND, *options], stdin=program, stdout=program, stderr=program) as process:
-        screen = Screen(person, process)
+        screen = Screen(person, process, kitty=kitty)
         try:
             screen.wait("? for help")
             yield screen
@@ -124,6 +125,35 @@ def test_a_spoken_question_is_answered(home: Path, somewhere: Room, speech: Path
         screen.wait("(cancelled)")
         assert screen.leave() == 0
     assert not (home / "chats.sqlite").exists()
+
+
+def test_where_the_terminal_tells_the_key_is_held(somewhere: Room, speech: Path) -> None:
+    with talking("--no-history", kitty=True) as screen:
+        assert "hold or tap space to talk" in screen.text
+        screen.press("\x1b[32;1:1u")
+        screen.wait("● 0")
+        screen.press("\x1b[32;1:2u")  # the terminal repeats a key that is held
+        somewhere.play(speech).communicate()
+        screen.press("\x1b[32;1:3u")
+        screen.wait("heard  ")
+        since = len(screen.text)
+        screen.press("\x1b[32;1:1u\x1b[32;1:3u")  # only tapped: it goes on
+        screen.wait("● 1", since=since)
+        assert "no speech" not in screen.text
+        screen.press("\x1b[32;1:1u")
+        screen.wait("no speech was found", since=since)
+        screen.press("\x1b[99;5u")
+        assert screen.leave() == 0
+
+
+def test_hands_free_without_its_microphone_goes_on_by_key(somewhere: Room, speech: Path) -> None:
+    with talking("--no-history", "--hands-free") as screen:
+        screen.wait("listening")
+        somewhere.control("unload-module", "module-null-sink")
+        screen.wait("tap space to talk")
+        screen.press("hello\r")
+        screen.wait("tokens · tiny on cpu")
+        assert screen.leave() == 0
 
 
 def test_a_private_microphone_says_when_it_hears(somewhere: Room, speech: Path) -> None:

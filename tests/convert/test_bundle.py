@@ -41,10 +41,18 @@ def test_the_same_parts_give_the_same_bytes(tmp_path: Path, parts: Parts) -> Non
 def test_the_manifest_lists_each_file_with_its_checksum(tmp_path: Path, parts: Parts) -> None:
     write_bundle(parts, tmp_path / "tiny")
     files = tomllib.loads((tmp_path / "tiny/bundle.toml").read_text())["files"]
-    assert sorted(files) == ["adapter.onnx", "llm.gguf", "speech.bin"]
+    assert sorted(files) == ["adapter.onnx", "llm.gguf", "speech.bin", "speech.onnx", "speech.weights"]
     for name, entry in files.items():
         data = (tmp_path / "tiny" / name).read_bytes()
         assert entry == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_the_second_engine_s_files_can_be_left_out(tmp_path: Path, parts: Parts) -> None:
+    write_bundle(parts, tmp_path / "tiny", onnx_type=None)
+    bundle = Bundle.load(tmp_path / "tiny")
+    bundle.verify()
+    assert sorted(file.name for file in bundle.files) == ["adapter.onnx", "llm.gguf", "speech.bin"]
+    assert (bundle.has_onnx, bundle.speech.onnx) == (False, None)
 
 
 def test_awkward_texts_survive_the_manifest(tmp_path: Path, parts: Parts) -> None:

@@ -13,6 +13,7 @@ from convert.engines import Engines
 from convert.errors import ConvertError
 from convert.parity import find_whisper, main
 from convert.reference import Reference
+from convert.speech_weights import OnnxType
 from convert.whisper import SpeechType
 from edge_llasm.bundle import Bundle
 from edge_llasm.parity import Difference, Parity
@@ -57,11 +58,11 @@ def convert(
     target: Path,
     speech_type: SpeechType = "f16",
     llm_type: str = "f16",
+    onnx_type: OnnxType | None = "f32",
     **overrides: object,
 ) -> Bundle:
-    write_bundle(
-        load_parts(*checkpoint, overrides=overrides), target, speech_type=speech_type, llm_type=llm_type
-    )
+    parts = load_parts(*checkpoint, overrides=overrides)
+    write_bundle(parts, target, speech_type=speech_type, onnx_type=onnx_type, llm_type=llm_type)
     return Bundle.load(target)
 
 
@@ -87,6 +88,10 @@ def test_f16_parts_give_the_reference_features_and_tokens(
     assert parity.positions == 64 * len(CLIPS)
     assert (parity.agreement, parity.first_difference) == (1.0, 0)
     assert parity.perplexity == pytest.approx(parity.reference_perplexity, rel=1e-2)
+    assert parity.onnx is not None
+    assert parity.onnx.features.max_abs <= 1e-3
+    assert parity.onnx.features.cosine >= 0.999999
+    assert (parity.onnx.agreement, parity.onnx.first_difference) == (1.0, 0)
 
 
 @pytest.mark.parametrize("template", ["llama2-llasm", "vicuna-llasm"])
@@ -99,11 +104,13 @@ def test_the_released_prompts_are_tokenized_alike(
 
 def test_eight_bits_keep_99_of_100_tokens(tmp_path: Path) -> None:
     checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", n_kv_heads=2, margin=20.0)
-    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0")
+    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0", onnx_type="q8_0")
     parity = measure(bundle, expect(Reference(*checkpoint), bundle, CLIPS))
     assert parity.faults == ()
-    assert parity.agreement >= 0.99
-    assert parity.features.cosine >= 0.99
+    assert parity.onnx is not None
+    for heard in (parity, parity.onnx):
+        assert heard.agreement >= 0.99
+        assert heard.features.cosine >= 0.99
 
 
 def test_eight_bits_tip_the_tokens_that_all_but_tie(
@@ -147,38 +154,37 @@ def test_a_wrong_adapter_is_a_fault_and_the_bundle_is_marked(
     bundle.verify()
 
 
-def test_the_bounds_go_by_the_types(tmp_path: Path, checkpoint: tuple[Path, Path]) -> None:
-    found = []
-    for speech_type, llm_type in (("f16", "f32"), ("f16", "Q8_0"), ("q8_0", "f16"), ("f16", "Q4_0")):
-        name = f"{speech_type}-{llm_type}"
-        engines = Engines(convert(checkpoint, tmp_path / name, speech_type, llm_type))  # type: ignore[arg-type]
-        found.append(bounds(engines))
-        engines.close()
+def test_the_bounds_go_by_the_types() -> None:
     exact = Bounds(features_max_abs=2e-2, features_cosine=0.9995)
-    assert found == [
-        replace(exact, agreement=1.0),
-        replace(exact, agreement=0.99),
-        Bounds(agreement=0.99),
-        exact,
-    ]
+    assert bounds("f16", "plain") == replace(exact, agreement=1.0)
+    assert bounds("f16", "Q8_0") == bounds("f32", "plain") == replace(exact, agreement=0.99)
+    assert bounds("f16", "other") == exact
+    assert bounds("q8_0", "plain") == bounds("q8_0", "Q8_0") == Bounds(agreement=0.99)
+    assert bounds("int8", "plain") == bounds("other", "plain") == Bounds()
+
+
+def test_the_types_are_the_files_own(tmp_path: Path, checkpoint: tuple[Path, Path]) -> None:
+    engines = Engines(convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0", onnx_type="int8"))
+    assert (engines.speech_type("whisper.cpp"), engines.speech_type("onnx")) == ("q8_0", "int8")
+    assert engines.llm_type == "Q8_0"
+    engines.close()
 
 
 def test_faults_are_named() -> None:
     least = Bounds(features_max_abs=2e-2, features_cosine=0.9995, agreement=1.0)
-    assert faults(least, Difference(0.02, 0.0, 0.9995), 1.0, same_ids=True) == []
-    assert faults(least, Difference(0.05, 0.0, 0.99), 0.5, same_ids=False) == [
+    assert faults(least, Difference(0.02, 0.0, 0.9995), 1.0) == []
+    assert faults(least, Difference(0.05, 0.0, 0.99), 0.5) == [
         "features differ by 0.05, allowed is 0.02",
         "features cosine 0.9900, at least 0.9995 is asked",
         "50.0% of the greedy tokens agree, 100% are asked",
-        "the text is tokenized differently",
     ]
-    assert faults(Bounds(), Difference(9.0, 9.0, 0.0), 0.0, same_ids=True) == []
+    assert faults(Bounds(), Difference(9.0, 9.0, 0.0), 0.0) == []
 
 
 def test_not_a_number_is_a_fault() -> None:
     nothing = float("nan")
     bad = worst([Difference(0.0, 0.0, 1.0), Difference(nothing, nothing, nothing)])
-    assert len(faults(Bounds(2e-2, 0.9995, 1.0), bad, nothing, same_ids=True)) == 3
+    assert len(faults(Bounds(2e-2, 0.9995, 1.0), bad, nothing)) == 3
 
 
 def test_the_whisper_beside_the_checkpoint_is_found(tmp_path: Path, checkpoint: tuple[Path, Path]) -> None:

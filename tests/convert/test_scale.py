@@ -44,7 +44,16 @@ def test_the_tiniest_is_written_converted_and_asked(
     assert main([str(tmp_path), "--scale", TINIEST, "--dtype", "float16"]) == 0
     shown = capfd.readouterr()
     lines = shown.out.splitlines()
-    heads = ["checkpoint", "conversion", "speech.bin", "adapter.onnx", "llm.gguf", "ask", "answer"]
+    heads = [
+        "checkpoint",
+        "conversion",
+        "speech.bin",
+        "speech.onnx",
+        "speech.weights",
+        "adapter.onnx",
+        "llm.gguf",
+    ]
+    heads += ["ask", "answer"]
     assert [line.split()[0] for line in lines] == heads
     assert re.search(r"conversion +\d+ s, peak memory \d+\.\d MB", lines[1])
     assert "reading and writing" in shown.err

@@ -19,7 +19,8 @@ from convert.whisper import (
     write_speech,
 )
 from edge_llasm.bundle import Bundle
-from edge_llasm.speech.whisper_cpp import WhisperCpp, window
+from edge_llasm.speech.whisper_cpp import WhisperCpp
+from edge_llasm.speech.window import window
 from edge_llasm.whisper_file import WhisperHeader, expected_tensors, read_whisper
 from tests.convert.test_parity import babble
 from tests.tiny import WHISPER, Tensors, tiny_parts, whisper_config, write_tiny_checkpoint

@@ -45,7 +45,7 @@ def interrupted(tmp_path: Path, parts: Parts) -> Path:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The writers that are called from now on."""
     called: list[str] = []
-    for name in ("write_speech", "write_adapter", "write_llm", "quantize"):
+    for name in ("write_speech", "write_weights", "write_graph", "write_adapter", "write_llm", "quantize"):
         monkeypatch.setattr(convert.bundle, name, _noting(called, name, getattr(convert.bundle, name)))
     return called
 
@@ -65,8 +65,9 @@ def hidden(target: Path) -> list[str]:
 
 def test_finished_parts_are_kept_out_of_sight(interrupted: Path) -> None:
     assert not interrupted.exists()
-    files = ["adapter.onnx.json", "finished/adapter.onnx", "finished/speech.bin", "speech.bin.json"]
-    assert hidden(interrupted) == files
+    finished = ("adapter.onnx", "speech.bin", "speech.onnx", "speech.weights")
+    files = [f"{name}.json" for name in finished] + [f"finished/{name}" for name in finished]
+    assert hidden(interrupted) == sorted(files)
 
 
 def test_a_second_run_makes_only_what_is_missing(
@@ -77,7 +78,7 @@ def test_a_second_run_makes_only_what_is_missing(
     assert called == ["write_llm"]
     Bundle.load(interrupted).verify()
     assert [path.name for path in interrupted.parent.iterdir()] == ["tiny"]
-    files = ["adapter.onnx", "bundle.toml", "llm.gguf", "speech.bin"]
+    files = ["adapter.onnx", "bundle.toml", "llm.gguf", "speech.bin", "speech.onnx", "speech.weights"]
     assert sorted(path.name for path in interrupted.iterdir()) == files
 
 

@@ -41,10 +41,27 @@ def test_half_precision_gives_the_same_tokens(tmp_path: Path, capsys: pytest.Cap
     assert found.features.max_abs <= 2e-2
     assert found.features.cosine >= 0.9995
     assert (found.positions, found.agreement, found.first_difference) == (POSITIONS, 1.0, 0)
+    assert found.onnx is not None  # in 8 bits, as convert writes it unless told otherwise
+    assert found.onnx.features.cosine >= 0.999
+    assert found.onnx.agreement >= 0.99
+
+
+@pytest.mark.parametrize(("onnx_type", "most", "least"), [("f32", 1e-4, 0.999999), ("int8", 0.6, 0.99)])
+def test_the_cpu_s_engine_gives_the_same_features(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], onnx_type: str, most: float, least: float
+) -> None:
+    places = [str(CHECKPOINT), "--whisper", str(CHECKPOINT.with_name("whisper")), str(tmp_path / "nano")]
+    assert convert([*places, "--quantize", "f16", "--speech-onnx", onnx_type]) == 0
+    shown, found = capsys.readouterr().err, parity(tmp_path / "nano")
+    assert found.faults == (), shown
+    assert found.onnx is not None
+    assert found.onnx.features.max_abs <= most
+    assert found.onnx.features.cosine >= least
+    assert found.onnx.agreement >= 0.97
 
 
 def test_the_bundled_8_bits_keep_99_of_100_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("bundle.toml", "speech.bin", "adapter.onnx", "llm.gguf"):
+    for name in ("bundle.toml", *(file.name for file in Bundle.load(NANO).files)):
         shutil.copy(NANO / name, tmp_path)
     assert compare([str(tmp_path), "--reference", str(CHECKPOINT)]) == 0  # with the Whisper beside it
     shown, found = capsys.readouterr().out, parity(tmp_path)

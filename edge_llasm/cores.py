@@ -1,0 +1,36 @@
+"""How many threads are worth having: one for each physical core that this process may use."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+__all__ = ["physical_cores"]
+
+TOPOLOGY = Path("/sys/devices/system/cpu")
+SURELY_CORES = 2
+"""Where the system does not say, more processors than that are taken for pairs of hyper-threads"""
+
+
+@cache
+def physical_cores() -> int:
+    """At least 1. Hyper-threads share a core's arithmetic units: to a matrix product they are one."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    if usable is not None and (cores := linux_cores(usable)):
+        return cores
+    n = len(usable) if usable is not None else os.cpu_count() or 1
+    return n if n <= SURELY_CORES else (n + 1) // 2
+
+
+def linux_cores(processors: list[int], topology: Path = TOPOLOGY) -> int:
+    """Different cores among the processors; 0 where the kernel does not tell."""
+    try:
+        return len(
+            {
+                (topology / f"cpu{n}/topology/thread_siblings_list").read_text("ascii").strip()
+                for n in processors
+            }
+        )
+    except OSError:
+        return 0
