@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,7 @@ Examples:
 )
 @click.option("--hands-free", is_flag=True, help="No key: speech begins a question, a pause ends it.")
 @click.option("--speak", is_flag=True, help="Read the answers aloud; a key stops that, and so does speaking.")
-@click.option(
-    "--output", "loudspeaker", metavar="N|NAME", help="The loudspeaker, as `edge-llasm devices` lists them."
-)
+@click.option("--output", metavar="N|NAME", help="The loudspeaker, as `edge-llasm devices` lists them.")
 @click.option(
     "--voice-en",
     metavar="NAME|FILE",
@@ -140,13 +139,13 @@ def _microphone(card: str | None, *, private: bool, needed: bool) -> tuple[Micro
         return None, str(error)
 
 
-def _speaker(options: dict[str, Any]) -> Speaker:
+def _speaker(options: Mapping[str, Any]) -> Speaker:
     """Raises SoundError, VoiceError."""
     from edge_llasm.sound import Loudspeaker
     from edge_llasm.voice import Speaker, find_voices
 
     voices = find_voices(options["voice_en"], options["voice_zh"])
-    return Speaker(voices, Loudspeaker(options["loudspeaker"]))
+    return Speaker(voices, Loudspeaker(options["output"]))
 
 
 def _interrupt(*_: object) -> None:

@@ -11,8 +11,8 @@ from edge_llasm.vad import FRAME, LEVEL, SPEECH, new_detector
 
 __all__ = ["Interruption"]
 
-LEARN_S = 1.0
-"""Of each answer, in which only the key stops it: how loud its echo is must be heard first"""
+LEARN_S = 1.5
+"""Of each answer, in which only the key stops it: how loud its echo is must be heard first, and that is late"""
 CLEARLY = 2.0
 """Times the loudest echo so far, 6 dB"""
 FRAMES = 4

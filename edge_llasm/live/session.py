@@ -38,10 +38,10 @@ OVER_S = 0.8
 """A pause that ends a question when nobody holds a key"""
 NOBODY_S = 3.0
 """Without speech, what was heard so long ago is forgotten"""
-SHELF = 1 << 30
-"""Bytes for copies of the KV cache: the chat's, while what was said is written down"""
 ROOM_S = 0.1
 """How long a room goes on after a loudspeaker is silent"""
+SHELF = 1 << 30
+"""Bytes for copies of the KV cache: the chat's, while what was said is written down"""
 KEEP_EVERY_S = 0.2
 """Between two writings of an answer that grows"""
 
@@ -77,9 +77,9 @@ class Session:
         self.assistant = assistant
         self.assistant.llm.shelf.room = SHELF
         self._store, self._options = store, options
-        self._caches = Caches(store) if store is not None else None
         self._speaker = speaker
         self._interruption: Interruption | None = None  # while an answer is heard, hands-free
+        self._caches = Caches(store) if store is not None else None
         self._transcripts, self._keep_audio = transcripts, keep_audio
         self.hands_free = hands_free
         """until the microphone cannot be opened again"""
@@ -281,15 +281,6 @@ class Session:
             reading.cut()
         self._warm()
 
-    def _put_away(self) -> None:
-        if self._caches is not None and self._chat is not None:
-            self._caches.keep(self._chat, self.assistant)
-        self._chat = None
-
-    def _recall(self) -> None:
-        if self._caches is None or self._chat is None or not self._caches.recall(self._chat, self.assistant):
-            self._warm()
-
     def _hear_out(self, reading: Reading, turn: int | None, length: int) -> None:
         """Until the answer of so many characters is read, or cut off."""
         try:
@@ -298,6 +289,15 @@ class Session:
             self._events.put(Unread(str(error)))
         if self._store is not None and turn is not None:
             self._store.heard(turn, length - reading.heard)
+
+    def _put_away(self) -> None:
+        if self._caches is not None and self._chat is not None:
+            self._caches.keep(self._chat, self.assistant)
+        self._chat = None
+
+    def _recall(self) -> None:
+        if self._caches is None or self._chat is None or not self._caches.recall(self._chat, self.assistant):
+            self._warm()
 
     def _warm(self) -> None:
         """The next question needs it: whoever asks meanwhile waits for no longer than without it."""

@@ -26,8 +26,10 @@ LATENCY_S = 0.100
 """Asked for between callback and card: less breaks up on a busy machine. A cut drops it."""
 CUT_S = 0.100
 """What a cut is waited for at most"""
-ON_ITS_WAY_S = 0.5
-"""After so long, what was played has reached every microphone in the room"""
+ON_ITS_WAY_S = 1.0
+"""After so long, what was played has come through a microphone, and was looked at"""
+KEPT_S = 3.0
+"""The loudness of so long is known: more than any card keeps ready"""
 STUCK_S = 5.0
 """Without a callback for so long, the loudspeaker is gone"""
 
@@ -50,7 +52,7 @@ class Loudspeaker:
         self._silent = threading.Event()  # the stream has ended
         self._moved = threading.Event()  # the callback took something
         self._quiet_from = -inf
-        self._loud: deque[float] = deque([0.0], maxlen=round(ON_ITS_WAY_S / BLOCK_S))
+        self._loud: deque[tuple[float, float]] = deque(maxlen=round(KEPT_S / BLOCK_S))  # (heard when, RMS)
         self._queue: deque[Samples] = deque()
         self._heard: int | None = None  # once it was cut
         self.was_cut = False
@@ -135,8 +137,10 @@ class Loudspeaker:
 
     @property
     def loudness(self) -> float:
-        """RMS of the loudest block of the last half second, full scale 1: louder is no echo of it."""
-        return max(self._loud)
+        """RMS of the loudest block that was heard in the last second, full scale 1."""
+        now = monotonic()
+        heard = (rms for at, rms in tuple(self._loud) if now - ON_ITS_WAY_S < at <= now)
+        return max(heard, default=0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -169,9 +173,9 @@ class Loudspeaker:
                 self._begun = 0
         block[filled:] = 0
         played = block[:, 0]
-        self._loud.append(float(np.sqrt(np.dot(played, played) / max(1, n_samples))))
+        heard = monotonic() + max(0.0, time.outputBufferDacTime - time.currentTime)
+        self._loud.append((heard, float(np.sqrt(np.dot(played, played) / max(1, n_samples)))))
         if filled:
-            under_way = max(0.0, time.outputBufferDacTime - time.currentTime)
-            self._quiet_from = monotonic() + under_way + filled / self.rate
+            self._quiet_from = heard + filled / self.rate
             self._taken += filled
             self._moved.set()

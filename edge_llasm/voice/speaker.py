@@ -146,7 +146,7 @@ class Speaker:
 
     @property
     def loudness(self) -> float:
-        """RMS of the loudest of the last half second, full scale 1."""
+        """RMS of the loudest of the last second, full scale 1."""
         return self.loudspeaker.loudness
 
     def stop(self) -> None:

@@ -14,8 +14,8 @@ BLOCK = 800  # 50 ms: a tick of the screen
 
 
 def loudness(samples: Samples, end: int) -> float:
-    """RMS of the loudest 20 ms of the half second before."""
-    frames = samples[max(0, end - 8000) : end]
+    """RMS of the loudest 20 ms of the second before."""
+    frames = samples[max(0, end - 16_000) : end]
     return float(np.sqrt(np.square(frames[: len(frames) // 320 * 320].reshape(-1, 320)).mean(axis=1).max()))
 
 
