@@ -7,6 +7,7 @@
      |   `- UnknownModel      a name that no bundle has; the message lists the known ones
      |- DownloadError         a model that cannot be fetched: refused, cut off or altered
      |- SoundError            a microphone or loudspeaker that is missing or stopped working
+     |- DesktopError          the keyboard, the clipboard or the windows cannot be reached, or refuse
      |- ChatsError            the kept chats cannot be read or written, or a chat is not among them
      |- ConfigError           the configuration file cannot be read, or holds what nobody knows
      |- NoRoom                a disk without room for what is to be written
@@ -25,6 +26,7 @@ __all__ = [
     "Busy",
     "ChatsError",
     "ConfigError",
+    "DesktopError",
     "DeviceError",
     "DownloadError",
     "EdgeLlasmError",
@@ -63,6 +65,10 @@ class DownloadError(EdgeLlasmError):
 
 class SoundError(EdgeLlasmError):
     """A microphone or loudspeaker, or the library that reaches them, is missing or stopped working."""
+
+
+class DesktopError(EdgeLlasmError):
+    """The keyboard, the clipboard or the windows of this desktop cannot be reached, or refuse what is wanted."""
 
 
 class ChatsError(EdgeLlasmError):

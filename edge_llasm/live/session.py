@@ -99,19 +99,23 @@ class Session:
         transcripts: bool = True,
         keep_audio: bool = False,
         hands_free: bool = False,
+        dictation: bool = False,
     ) -> None:
         """Without a microphone questions are only typed; without a store nothing is kept.
 
         `hands_free`: no key is needed, speech begins a question and a pause ends it; speech also ends an answer.
 
         `transcripts`: after an answer, write down what was said; the model's answers know nothing of it.
+
+        `dictation`: what is said is written down in place of an answer, and nothing is kept of it.
         """
         self.assistant = assistant
         self._store, self._options = store, options
         self._transcripts, self._keep_audio = transcripts, keep_audio
         self.hands_free = hands_free
         """until the microphone cannot be opened again"""
-        self._drafts = Drafts(assistant, options)
+        self._dictation = dictation
+        self._drafts = Drafts(assistant, options, text=assistant.bundle.transcribe if dictation else None)
         self._listener = Listener(microphone, self._drafts) if microphone else None
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._cancel = threading.Event()
@@ -258,6 +262,9 @@ class Session:
         seconds = 0.0 if audio is None else len(audio) / SAMPLE_RATE
         self._events.put(Asked(seconds, typed))
         try:
+            if self._dictation and audio is not None:
+                self._dictate(audio, asked, cancel)
+                return
             turn = self._answer(audio, typed, asked, seconds, cancel)
         except EdgeLlasmError as error:
             self._events.put(Failed(str(error)))
@@ -292,6 +299,19 @@ class Session:
             self._store.end_turn(turn, answer, last.finish_reason or "stop")
         self._events.put(Ended(last.finish_reason or "stop", last.timings, felt_ms))
         return turn
+
+    def _dictate(self, audio: Samples, asked: float, cancel: threading.Event) -> None:
+        text, felt_ms = "", 0.0
+        with closing(self.assistant.transcribe(audio, options=self._options, cancel=cancel)) as chunks:
+            for chunk in chunks:
+                text += chunk.text
+                if chunk.text and not felt_ms:
+                    felt_ms = 1000 * (perf_counter() - asked)
+                if chunk.text:
+                    self._events.put(Written(chunk.text))
+        self.last_answer = text
+        assert chunk.timings is not None
+        self._events.put(Ended(chunk.finish_reason or "stop", chunk.timings, felt_ms))
 
     def _keep(self, audio: Samples | None, seconds: float) -> int:
         assert self._store is not None
