@@ -1,0 +1,14 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.desktop.virtual import Screen, missing, screen
+
+
+@pytest.fixture
+def virtual_screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    """A virtual screen, the only one."""
+    if lacking := missing():
+        pytest.skip(lacking)
+    with screen(tmp_path_factory.mktemp("screen")) as there:
+        yield there
