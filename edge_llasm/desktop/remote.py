@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,10 @@ def socket_file() -> Path:
     """In the user's folder for what lasts no longer than the session."""
     import platformdirs
 
-    return Path(platformdirs.user_runtime_dir("edge-llasm", appauthor=False)) / "hotkey.sock"
+    with warnings.catch_warnings(
+        action="ignore"
+    ):  # without XDG_RUNTIME_DIR it takes a folder in /tmp, and says so
+        return Path(platformdirs.user_runtime_dir("edge-llasm", appauthor=False)) / "hotkey.sock"
 
 
 def ask(action: str, file: Path | None = None) -> str:
@@ -48,7 +52,7 @@ def ask(action: str, file: Path | None = None) -> str:
 
 
 class Remote:
-    """The listening end. One for each user: a lock, which ends with the process, tells a stale socket from one in use."""
+    """The listening end. One for each user: a lock that ends with the process tells a stale socket from one in use."""
 
     def __init__(self, file: Path | None = None) -> None:
         """Listen. Raises DesktopError when another process does, or when it cannot be done here."""
@@ -102,8 +106,9 @@ class Remote:
     def _locked(self) -> int:
         import fcntl
 
-        if stat.S_IMODE(self.file.parent.stat().st_mode) & 0o022 or self.file.parent.stat().st_uid != os.getuid():
-            raise DesktopError(f"{self.file.parent} is open to other users: set XDG_RUNTIME_DIR to a folder of yours")
+        folder = self.file.parent
+        if folder.stat().st_uid != os.getuid() or stat.S_IMODE(folder.stat().st_mode) & 0o022:
+            raise DesktopError(f"{folder} is open to other users: set XDG_RUNTIME_DIR to a folder of yours")
         lock = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -53,4 +53,5 @@ class Shortcut:
         return plain and (len(self.key) == 1 or self.key in ("space", "tab", "enter", "backspace"))
 
     def __str__(self) -> str:
-        return "+".join([*self.modifiers, self.key.upper() if len(self.key) > 1 and self.key[1:].isdigit() else self.key])
+        key = self.key.upper() if self.key[1:].isdigit() else self.key
+        return "+".join([*self.modifiers, key])

@@ -1,4 +1,4 @@
-"""A connection to an X server, and the keys of its keyboard; python-xlib is imported here and in the x11 modules beside."""
+"""A connection to an X server, and the keys of its keyboard. The x11 modules need python-xlib; this one says so."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def opened() -> Any:
     try:
         return Display()
     except (DisplayError, OSError) as error:
-        raise DesktopError(f"the X server cannot be reached ({error}): check DISPLAY and XAUTHORITY") from error
+        raise DesktopError(
+            f"the X server cannot be reached ({error}): check DISPLAY and XAUTHORITY"
+        ) from error
 
 
 @contextmanager

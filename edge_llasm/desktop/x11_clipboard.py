@@ -44,7 +44,8 @@ class X11Clipboard:
         self._most: int = self._display.display.info.max_request_length * 4 - 100  # bytes in one request
         self._window: Any = None
         self._contents: Contents = {}
-        self._parts: dict[tuple[int, int], tuple[Any, Format]] = {}  # (window, property) -> what is not fetched yet
+        # (window, property) -> what is not fetched yet
+        self._parts: dict[tuple[int, int], tuple[Any, Format]] = {}
         self._fetched = 0.0  # when somebody asked last for the contents themselves
         self._wanted: SimpleQueue[tuple[Contents, threading.Event] | None] = SimpleQueue()
         self._wake, self._waker = os.pipe()
@@ -151,7 +152,11 @@ class X11Clipboard:
         if form is not None and target != SECRET:
             self._fetched = monotonic()
         answer = SelectionNotify(
-            time=event.time, requestor=event.requestor, selection=event.selection, target=event.target, property=where
+            time=event.time,
+            requestor=event.requestor,
+            selection=event.selection,
+            target=event.target,
+            property=where,
         )
         event.requestor.send_event(answer)
         self._display.flush()

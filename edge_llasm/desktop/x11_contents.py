@@ -15,7 +15,9 @@ from edge_llasm.desktop.x11 import opened, told
 __all__ = ["Contents", "Format", "read", "text_contents"]
 
 TEXTS = "UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "TEXT"
-NOT_CONTENTS = {"TARGETS", "TIMESTAMP", "MULTIPLE", "DELETE", "INSERT_SELECTION", "INSERT_PROPERTY", "SAVE_TARGETS"}
+NOT_CONTENTS = {
+    "TARGETS", "TIMESTAMP", "MULTIPLE", "DELETE", "INSERT_SELECTION", "INSERT_PROPERTY", "SAVE_TARGETS",
+}  # fmt: skip
 """What else an owner can be asked for"""
 ANSWER_S = 2.0
 """For the owner to answer, and for each part of what is large"""
@@ -72,7 +74,9 @@ class _Asking:
 
     def ask(self, target: str) -> Format | None:
         """One form; None: the owner does not have it, or does not answer."""
-        self._window.convert_selection(self._clipboard, self._display.get_atom(target), self._ours, X.CurrentTime)
+        self._window.convert_selection(
+            self._clipboard, self._display.get_atom(target), self._ours, X.CurrentTime
+        )
         answer = self._next(lambda event: event.type == X.SelectionNotify)
         if answer is None or answer.property == X.NONE or (found := self._taken()) is None:
             return None
@@ -82,7 +86,9 @@ class _Asking:
         """Large contents: each part is put there when the one before is taken away, the last one is empty."""
         data = b""
         while len(data) < LARGEST:
-            new = self._next(lambda event: event.type == X.PropertyNotify and event.state == X.PropertyNewValue)
+            new = self._next(
+                lambda event: event.type == X.PropertyNotify and event.state == X.PropertyNewValue
+            )
             part = self._taken() if new is not None else None
             if part is None or not isinstance(part.data, bytes):
                 return None
@@ -97,8 +103,7 @@ class _Asking:
         self._display.flush()
         if found is None:
             return None
-        value = found.value
-        data = value.encode("latin-1") if isinstance(value, str) else bytes(value) if found.format == 8 else list(value)
+        data = bytes(found.value) if found.format == 8 else list(found.value)
         return Format(self._display.get_atom_name(found.property_type), found.format, data)
 
     def _next(self, wanted: Callable[[Any], bool]) -> Any:

@@ -1,4 +1,4 @@
-"""The key to talk, taken from all windows of an X server: they do not see it, and whether it is taken already is known."""
+"""The key to talk, taken from all windows of an X server: none of them sees it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ class X11Window:
         self._lent: list[int] = []  # keycodes
         if not self._display.has_extension("XTEST"):
             self.close()
-            raise DesktopError("this X server has no XTEST extension, nothing can be typed: take --to clipboard")
+            raise DesktopError(
+                "this X server has no XTEST extension, nothing can be typed: take --to clipboard"
+            )
 
     def wait(self, cancel: threading.Event) -> bool:
         """Until no key is held down, which would change what arrives; False: `cancel` was set before."""

@@ -27,7 +27,9 @@ def main(file: Path, seconds: float) -> None:
             return
         save()
         field.bind("<<Modified>>", save)
-        field.bind("<Key>", lambda event: time.sleep(seconds) if seconds and not field.get("1.0", "end-1c") else None)
+        field.bind(
+            "<Key>", lambda event: time.sleep(seconds) if seconds and not field.get("1.0", "end-1c") else None
+        )
 
     begin()
     window.mainloop()

@@ -46,7 +46,9 @@ def moves(keys: X11Keys, wanted: int) -> list[Move]:
 def test_a_key_is_heard_down_and_up_once_however_long_it_repeats(virtual_screen: Screen) -> None:
     editor = virtual_screen.editor()
     with listening("ctrl+a") as keys:
-        virtual_screen.xdotool("keydown", "ctrl", "keydown", "a", "sleep", "1.5", "keyup", "a", "keyup", "ctrl")
+        virtual_screen.xdotool(
+            "keydown", "ctrl", "keydown", "a", "sleep", "1.5", "keyup", "a", "keyup", "ctrl"
+        )
         virtual_screen.xdotool("key", "a")
         editor.wait("a")
         assert moves(keys, 2) == [DOWN, UP]
@@ -82,9 +84,8 @@ def test_the_cancel_key_is_everybodys_until_there_is_something_to_cancel(virtual
 
 def test_a_key_that_another_program_has_is_refused(virtual_screen: Screen) -> None:
     with listening("F9"):
-        with pytest.raises(DesktopError, match="F9 belongs to another program already: take another one"):
-            with listening("F9"):
-                pass
+        with pytest.raises(DesktopError, match="F9 belongs to another program already"), listening("F9"):
+            pass
         with listening("ctrl+F9"):
             pass
     with listening("F9"):

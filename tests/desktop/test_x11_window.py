@@ -44,7 +44,9 @@ def test_code_is_typed_with_new_lines_tabs_and_chinese(virtual_screen: Screen, w
     editor.wait(CODE + "再见")
 
 
-def test_a_window_that_is_slow_to_read_its_keys_gets_the_same(virtual_screen: Screen, window: X11Window) -> None:
+def test_a_window_that_is_slow_to_read_its_keys_gets_the_same(
+    virtual_screen: Screen, window: X11Window
+) -> None:
     editor = virtual_screen.editor("2")
     assert window.type(CODE, NEVER)
     assert window.type("再见", NEVER)
