@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import signal
 from contextlib import ExitStack
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -237,13 +236,13 @@ class _Hotkey:
 
     def _move(self, move: Move) -> None:
         """Down: begin, or end what a tap began. Up: end what was held, unless it was only a tap."""
-        recording, now = self._session.state == "recording", monotonic()
+        recording = self._session.state == "recording"
         if move.key == "cancel":
             self._act("cancel")
         elif move.down and not recording:
-            self._pressed = now
+            self._pressed = move.at
             self._act("start")
-        elif recording and (move.down or now - self._pressed > TAP_S):
+        elif recording and (move.down or move.at - self._pressed > TAP_S):
             self._act("stop")
 
     def _act(self, action: str) -> str:

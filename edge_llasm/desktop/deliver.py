@@ -145,11 +145,13 @@ def _execute(command: str, text: str, cancel: threading.Event) -> None:
         command, shell=True, stdin=subprocess.PIPE, encoding="utf-8", start_new_session=True
     )
     with process:
+        unsaid: str | None = text
         while True:
             try:
-                process.communicate(text, timeout=LOOK_S)
+                process.communicate(unsaid, timeout=LOOK_S)
                 break
             except subprocess.TimeoutExpired:
+                unsaid = None  # it is on its way
                 if cancel.is_set():
                     _end(process)
     if process.returncode and not cancel.is_set():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 __all__ = ["Keys", "Move"]
@@ -14,6 +14,8 @@ class Move:
 
     key: Literal["talk", "cancel"]
     down: bool
+    at: float = field(default=0.0, compare=False)
+    """s, when that was, by the keyboard's own clock: a busy machine tells it later"""
 
 
 class Keys(Protocol):

@@ -104,16 +104,16 @@ class NativeKeys:
         }
         if key == self._listener.canonical(self._talk) and held == self._modifiers["talk"]:
             self._talking = True
-            self._tell(Move("talk", True))
+            self._tell(Move("talk", True, monotonic()))
         elif key == self._listener.canonical(self._cancel) and self._cancels:
-            self._tell(Move("cancel", True))
+            self._tell(Move("cancel", True, monotonic()))
 
     def _release(self, key: Any) -> None:
         key = self._listener.canonical(key)
         self._held.discard(key)
         if self._talking and key == self._listener.canonical(self._talk):
             self._talking = False
-            self._tell(Move("talk", False))
+            self._tell(Move("talk", False, monotonic()))
 
     def _tell(self, move: Move) -> None:
         self._moves.append(move)

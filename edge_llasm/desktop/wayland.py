@@ -58,12 +58,14 @@ class WaylandWindow:
 
 def _run(arguments: list[str], text: str = "", cancel: threading.Event | None = None) -> None:
     with subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        end, data = PATIENCE_S, text.encode()
+        end = PATIENCE_S
+        data: bytes | None = text.encode()
         while True:
             try:
                 _, said = process.communicate(data, timeout=0.1)
                 break
             except subprocess.TimeoutExpired:
+                data = None  # it is on its way
                 end -= 0.1
                 if end < 0 or (cancel is not None and cancel.is_set()):
                     process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from Xlib import X
@@ -43,8 +44,7 @@ class X11Keys:
         with told():
             events = [self._display.next_event() for _ in range(self._display.pending_events())]
             events = [event for event in events if event.type in (X.KeyPress, X.KeyRelease)]
-            following = [*events[1:], None]
-            moves = [self._move(event, after) for event, after in zip(events, following, strict=True)]
+            moves = [self._move(event, after) for event, after in zip_longest(events, events[1:])]
         return [move for move in moves if move is not None]
 
     def want_cancel(self, wanted: bool) -> None:
@@ -65,11 +65,11 @@ class X11Keys:
     def _move(self, event: Any, after: Any) -> Move | None:
         down = event.type == X.KeyPress
         if event.detail == self._cancel[0] and self._cancels and down:
-            return Move("cancel", True)
+            return Move("cancel", True, event.time / 1000)
         if event.detail != self._talk[0] or down == self._down or (not down and self._repeats(event, after)):
             return None
         self._down = down
-        return Move("talk", down)
+        return Move("talk", down, event.time / 1000)
 
     def _repeats(self, release: Any, after: Any) -> bool:
         """A key that repeats goes up and down at once, and for the server it never went up."""

@@ -70,6 +70,7 @@ def test_locks_change_nothing_and_the_window_does_not_see_the_key(virtual_screen
 
 def test_the_cancel_key_is_everybodys_until_there_is_something_to_cancel(virtual_screen: Screen) -> None:
     with listening("F9") as keys:
+        assert keys.read() == []
         virtual_screen.xdotool("key", "Escape", "key", "F9")
         assert moves(keys, 2) == [DOWN, UP]
         keys.want_cancel(True)
