@@ -79,8 +79,7 @@ class NativeKeys:
         self._cancels = wanted
 
     def close(self) -> None:
-        self._listener.stop()
-        self._listener.join()
+        self._listener.stop()  # its thread may wait for one more key
         self._here.close()
         self._there.close()
 
