@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import threading
 
-from edge_llasm.desktop.clipboard import Clipboard
 from edge_llasm.desktop.shortcut import Shortcut
+from edge_llasm.desktop.wayland_clipboard import WaylandClipboard
 from edge_llasm.errors import DesktopError
 
 __all__ = ["WaylandWindow"]
@@ -28,7 +28,7 @@ class WaylandWindow:
         """`writes`: whether keys are to be pressed. Raises DesktopError when they are and wtype is missing."""
         if writes and shutil.which(PROGRAM) is None:
             raise DesktopError(f"typing on Wayland needs {PROGRAM}: install it, or take --to clipboard")
-        self._clipboard = Clipboard()
+        self._clipboard = WaylandClipboard()
 
     def wait(self, cancel: threading.Event) -> bool:
         return not cancel.is_set()
@@ -49,7 +49,7 @@ class WaylandWindow:
         _run([*(word for one in held for word in ("-M", one)), "-k", key])  # it lets go of all in the end
 
     def copy(self, text: str) -> None:
-        """Put a text into the clipboard, for as long as this program runs."""
+        """Put a text into the clipboard, to stay."""
         self._clipboard.put(text)
 
     def close(self) -> None:

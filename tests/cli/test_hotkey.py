@@ -15,12 +15,13 @@ import pytest
 
 from edge_llasm.chats import Store
 from edge_llasm.cli import run
-from tests.desktop.conftest import virtual_screen
+from tests.desktop.compositor import Terminal
+from tests.desktop.conftest import virtual_screen, wayland
 from tests.desktop.virtual import Screen
 from tests.sound.conftest import virtual_room
 from tests.sound.virtual import Room
 
-__all__ = ["virtual_room", "virtual_screen"]
+__all__ = ["virtual_room", "virtual_screen", "wayland"]
 
 COMMAND = [sys.executable, "-m", "edge_llasm", "hotkey", "--device", "cpu"]
 DEMO = Path(__file__).parents[2] / "models" / "nano" / "demo"
@@ -225,6 +226,19 @@ def test_without_keys_it_says_why_and_is_told_by_a_socket(
     assert file.read_text("utf-8") == "35 + 48 = 83\n```python\ndef parse_date():\n    pass\n```\n"
     assert not socket.exists()
     assert ask("toggle") == (1, "", "edge-llasm: nothing listens: start `edge-llasm hotkey` first\n")
+
+
+def test_on_wayland_the_socket_starts_it_and_the_answer_is_typed(
+    wayland: Terminal, virtual_room: Room
+) -> None:
+    with listening(
+        "--enter", "--no-history", ready="Wayland lets no program hear the keys of other windows"
+    ) as program:
+        ask("start")
+        virtual_room.play(SUM).communicate()
+        ask("stop")
+        program.wait("answered")
+        wayland.wait("35 + 48 = 83\n")
 
 
 def test_a_second_one_is_refused(virtual_room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
