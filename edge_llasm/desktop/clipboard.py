@@ -1,4 +1,4 @@
-"""The clipboard of macOS and Windows, by copykitten: who fetches from it is not told there."""
+"""The clipboard of macOS, by copykitten: who fetches from it is not told there."""
 
 from __future__ import annotations
 

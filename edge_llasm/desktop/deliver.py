@@ -122,11 +122,11 @@ class Courier:
         window = self._there
         try:
             free = window.wait(cancel)
+            if free and (self._target.kind == "paste" or not window.type(text, cancel)):
+                window.paste(text, self._paste_key)
         except DesktopError as error:
             window.copy(text)
             raise DesktopError(f"{error}; the text is in the clipboard") from error
-        if free and (self._target.kind == "paste" or not window.type(text, cancel)):
-            window.paste(text, self._paste_key)
         if self._enter and window.wait(cancel):
             window.press(Shortcut("enter"))
 

@@ -1,4 +1,4 @@
-"""Keys and typing on macOS and Windows, by pynput. The key is heard there, but not taken from the focused window."""
+"""Keys and typing on macOS, by pynput. The key is heard there, but not taken from the focused window."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class NativeKeys:
         self._held: set[Any] = set()
         self._cancels = False
         self._talking = False
-        self._here, self._there = socket.socketpair()  # select() knows nothing but sockets on Windows
+        self._here, self._there = socket.socketpair()  # wakes who waits for the keys
         self._here.setblocking(False)
         self._listener = self._library.Listener(on_press=self._press, on_release=self._release)
         self._listener.start()

@@ -19,8 +19,8 @@ BIND = "bind `edge-llasm hotkey toggle` to a key in your desktop's settings"
 
 
 def desktop() -> Desktop:
-    """native: macOS and Windows; none: no display that this process knows of."""
-    if sys.platform in ("darwin", "win32"):
+    """native: macOS; none: no display that this process knows of."""
+    if sys.platform == "darwin":
         return "native"
     if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
         return "wayland"

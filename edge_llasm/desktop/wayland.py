@@ -1,4 +1,4 @@
-"""The focused window on Wayland, by wtype: a protocol that wlroots' compositors and KDE have, and GNOME has not."""
+"""The focused window on Wayland, by wtype: for desktops that let it in, as those built on wlroots do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from edge_llasm.errors import DesktopError
 __all__ = ["WaylandWindow"]
 
 PROGRAM = "wtype"
+SETTLE_MS = 150
+"""Until the window has learnt of wtype's keyboard; what is typed sooner gets lost"""
 PATIENCE_S = 60.0
 NAMED = {
     "esc": "Escape", "space": "space", "tab": "Tab", "enter": "Return", "backspace": "BackSpace", "insert": "Insert",
@@ -57,7 +59,8 @@ class WaylandWindow:
 
 
 def _run(arguments: list[str], text: str = "", cancel: threading.Event | None = None) -> None:
-    with subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [PROGRAM, "-s", str(SETTLE_MS), *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         end = PATIENCE_S
         data: bytes | None = text.encode()
         while True:

@@ -64,8 +64,8 @@ class X11Clipboard:
     def paste(self, text: str, press: Callable[[], None]) -> None:
         """Have a text in the clipboard while `press` makes a window fetch it; then the old contents are back.
 
-        Not if somebody has copied something else meanwhile. Raises DesktopError when no window asks for it: then the
-        text stays there.
+        Not if somebody has copied something else meanwhile. Raises DesktopError when no window asks for it, and
+        leaves it there.
         """
         before = read()
         self._own(text_contents(text) | {SECRET: Format("UTF8_STRING", 8, b"secret")})
@@ -76,7 +76,7 @@ class X11Clipboard:
             if self._fetched < pressed and monotonic() > pressed + FETCH_S:
                 self.put(text)
                 raise DesktopError(
-                    "no window has fetched the text: it is in the clipboard; perhaps another --paste-key does it"
+                    "no window has fetched what was pasted: perhaps another --paste-key does it"
                 )
             sleep(SETTLE_S / 10)
         if self.owned:

@@ -1,4 +1,4 @@
-"""pynput's way, on a virtual screen: what macOS and Windows add to it is not tested here."""
+"""pynput's way, on a virtual screen: what macOS adds to it is not tested here."""
 
 from __future__ import annotations
 

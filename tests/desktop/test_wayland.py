@@ -31,16 +31,21 @@ def test_text_is_typed_and_pasted_and_the_old_clipboard_is_back(wayland: Termina
     assert window.wait(NEVER)
     assert window.type(CODE, NEVER)
     wayland.wait(CODE)
+    for _ in range(5):
+        assert window.type("x y", NEVER)
+        window.press(ENTER)
+    code = CODE + "x y\n" * 5
+    wayland.wait(code)
     copy("早先".encode(), "text/plain;charset=utf-8")
     window.paste("再见", PASTE)
     window.press(ENTER)
-    wayland.wait(CODE + "再见\n")
+    wayland.wait(code + "再见\n")
     assert clipboard() == "早先".encode()
     picture = bytes(range(256)) * 4000
     copy(picture, "image/png")
     window.paste("!", PASTE)
     window.press(ENTER)
-    wayland.wait(CODE + "再见\n!\n")
+    wayland.wait(code + "再见\n!\n")
     assert clipboard("--type", "image/png") == picture
     window.copy("你好")
     assert clipboard() == "你好".encode()
