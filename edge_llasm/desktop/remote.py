@@ -18,7 +18,7 @@ __all__ = ["ACTIONS", "Remote", "ask", "socket_file"]
 ACTIONS = "toggle", "start", "stop", "cancel"
 LONGEST = 1000
 """Bytes of a request or an answer"""
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 """For the other end, which is on this machine"""
 YES, NO = "yes ", "no "
 """An answer begins so: what is done now follows, or what went wrong"""
@@ -143,8 +143,6 @@ def _answer(action: str, act: Callable[[str], str]) -> str:
 
 
 def _socket() -> socket.socket:
-    if not hasattr(socket, "AF_UNIX"):
-        raise DesktopError("Python has no local sockets on this system: only the key works here")
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     made.settimeout(PATIENCE_S)
     return made

@@ -47,7 +47,7 @@ def told() -> Iterator[None]:
     """Translate the end of the connection."""
     try:
         yield
-    except (ConnectionClosedError, OSError) as error:
+    except ConnectionClosedError as error:
         raise DesktopError(f"the X server has gone away ({error}): start again where it runs") from error
 
 

@@ -25,7 +25,7 @@ __all__ = ["X11Clipboard"]
 
 SECRET = "x-kde-passwordManagerHint"
 """Programs that keep a history of the clipboard leave out what has this form"""
-FETCH_S = 5.0
+FETCH_S = 10.0
 """For the window that was pasted into to ask"""
 SETTLE_S = 0.25
 """After it asked last, and before it is told to"""
@@ -79,8 +79,10 @@ class X11Clipboard:
                     "no window has fetched what was pasted: perhaps another --paste-key does it"
                 )
             sleep(SETTLE_S / 10)
-        if self.owned:
-            self._own(before)
+        if not self.owned:
+            sleep(SETTLE_S)
+        if self.owned or read().get("UTF8_STRING") == Format("UTF8_STRING", 8, text.encode()):
+            self._own(before)  # the latter: a program that keeps the clipboard took the text over
 
     def close(self) -> None:
         """Give the clipboard up."""
@@ -102,7 +104,7 @@ class X11Clipboard:
     def _serve(self) -> None:
         try:
             self._attend_all()
-        except (ConnectionClosedError, OSError):
+        except ConnectionClosedError:
             self._window = None  # the server is gone, and its clipboard with it
 
     def _attend_all(self) -> None:

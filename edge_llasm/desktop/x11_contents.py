@@ -19,7 +19,7 @@ NOT_CONTENTS = {
     "TARGETS", "TIMESTAMP", "MULTIPLE", "DELETE", "INSERT_SELECTION", "INSERT_PROPERTY", "SAVE_TARGETS",
 }  # fmt: skip
 """What else an owner can be asked for"""
-ANSWER_S = 2.0
+ANSWER_S = 5.0
 """For the owner to answer, and for each part of what is large"""
 LARGEST = 100_000_000
 """Bytes of one format that are kept"""
@@ -56,8 +56,13 @@ def read() -> Contents:
             if targets is None or targets.bits != 32:
                 return {}
             names = [display.get_atom_name(atom) for atom in targets.data if atom]
-            found = {name: asking.ask(name) for name in names if name not in NOT_CONTENTS}
-            return {name: form for name, form in found.items() if form is not None}
+            found: Contents = {}
+            for name in names:
+                if name not in NOT_CONTENTS and (form := asking.ask(name)) is not None:
+                    found[name] = form
+            return found
+    except TimeoutError:
+        return {}
     finally:
         display.close()
 
@@ -73,12 +78,12 @@ class _Asking:
         self._clipboard, self._ours = display.get_atom("CLIPBOARD"), display.get_atom("EDGE_LLASM")
 
     def ask(self, target: str) -> Format | None:
-        """One form; None: the owner does not have it, or does not answer."""
+        """One form; None: the owner does not have it. Raises TimeoutError when it does not answer."""
         self._window.convert_selection(
             self._clipboard, self._display.get_atom(target), self._ours, X.CurrentTime
         )
         answer = self._next(lambda event: event.type == X.SelectionNotify)
-        if answer is None or answer.property == X.NONE or (found := self._taken()) is None:
+        if answer.property == X.NONE or (found := self._taken()) is None:
             return None
         return self._in_parts() if found.kind == "INCR" else found
 
@@ -86,10 +91,8 @@ class _Asking:
         """Large contents: each part is put there when the one before is taken away, the last one is empty."""
         data = b""
         while len(data) < LARGEST:
-            new = self._next(
-                lambda event: event.type == X.PropertyNotify and event.state == X.PropertyNewValue
-            )
-            part = self._taken() if new is not None else None
+            self._next(lambda event: event.type == X.PropertyNotify and event.state == X.PropertyNewValue)
+            part = self._taken()
             if part is None or not isinstance(part.data, bytes):
                 return None
             if not part.data:
@@ -113,4 +116,4 @@ class _Asking:
                 select([self._display.fileno()], [], [], left)
             elif wanted(event := self._display.next_event()):
                 return event
-        return None
+        raise TimeoutError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 import time
@@ -165,6 +166,33 @@ def test_what_somebody_copies_meanwhile_is_not_touched(virtual_screen: Screen, w
     window.paste("new", Shortcut.parse("f5"))
     copying.join()
     assert virtual_screen.clipboard() == b"newest"
+
+
+def test_an_owner_that_does_not_answer_holds_nothing_up(virtual_screen: Screen, window: X11Window) -> None:
+    editor = virtual_screen.editor()
+    virtual_screen.copy(b"old").send_signal(signal.SIGSTOP)
+    window.paste("new", PASTE)
+    editor.wait("new")
+
+
+def test_a_program_that_keeps_the_clipboard_changes_nothing(
+    virtual_screen: Screen, window: X11Window
+) -> None:
+    editor = virtual_screen.editor()
+    virtual_screen.copy(b"old")
+
+    def keep() -> None:
+        end = time.monotonic() + PATIENCE_S
+        while virtual_screen.clipboard() != b"new" and time.monotonic() < end:
+            time.sleep(0.01)
+        virtual_screen.copy(b"new")
+
+    keeping = threading.Thread(target=keep)
+    keeping.start()
+    window.paste("new", PASTE)
+    keeping.join()
+    editor.wait("new")
+    assert virtual_screen.clipboard() == b"old"
 
 
 def test_a_text_is_copied_to_stay(virtual_screen: Screen, window: X11Window) -> None:

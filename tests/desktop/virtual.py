@@ -63,7 +63,7 @@ class Screen:
             time.sleep(0.05)
         return editor
 
-    def copy(self, data: bytes, form: str = "UTF8_STRING") -> None:
+    def copy(self, data: bytes, form: str = "UTF8_STRING") -> subprocess.Popen[bytes]:
         """Another program puts something into the clipboard."""
         command = ["xclip", "-quiet", "-selection", "clipboard", "-target", form]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -75,6 +75,7 @@ class Screen:
         while self.clipboard(form) != data:
             assert time.monotonic() < end
             time.sleep(0.05)
+        return process
 
     def clipboard(self, form: str = "UTF8_STRING") -> bytes:
         """What another program finds in the clipboard."""
