@@ -84,6 +84,12 @@ def listening(*options: str, model: str = "nano", ready: str = READY) -> Iterato
     assert "unexpected" not in program.told
 
 
+def answers(home: Path) -> list[str]:
+    """What was answered, as it is kept: hearing is tested elsewhere."""
+    with Store(home / "chats.sqlite") as store:
+        return [exchange.answer.strip() for exchange in store.exchanges(1)]
+
+
 def hold(screen: Screen, room: Room, program: Program, clip: Path) -> None:
     """Hold the key, say something, let it go."""
     before = program.told.count("recording\n")
@@ -111,29 +117,31 @@ def test_answers_are_typed_where_the_cursor_is(
     virtual_screen.copy("早先".encode())
     with listening() as program:
         hold(virtual_screen, virtual_room, program, SUM)
-        editor.wait("35 + 48 = 83")
+        (sum_,) = answers(home)
+        editor.wait(sum_)
         program.wait(HEARD)
         virtual_screen.xdotool("key", "Return")
         tap(virtual_screen, virtual_room, program, LI_BAI)
-        editor.wait("35 + 48 = 83\nLi Bai was a great Chinese poet of the Tang dynasty.")
+        _, poet = answers(home)
+        editor.wait(f"{sum_}\n{poet}")
         program.wait(HEARD, 2)
     assert virtual_screen.clipboard() == "早先".encode()
-    with Store(home / "chats.sqlite") as store:
-        first, second = store.exchanges(1)
-    assert (first.answer, second.transcript) == ("35 + 48 = 83", "comment on 李白 in english")
 
 
 def test_code_is_pasted_without_its_fence_and_the_clipboard_is_as_it_was(
-    virtual_screen: Screen, virtual_room: Room
+    virtual_screen: Screen, virtual_room: Room, home: Path
 ) -> None:
     editor = virtual_screen.editor()
     virtual_screen.copy("早先\tkept\n".encode())
-    with listening("--code", "--enter", "--no-history") as program:
+    with listening("--code", "--enter") as program:
         hold(virtual_screen, virtual_room, program, FUNCTION)
-        editor.wait("def parse_date():\n    pass\n")
+        (answer,) = answers(home)
+        code = answer.removeprefix("```python\n").removesuffix("\n```") + "\n"
+        assert "\n    " in code
+        editor.wait(code)
         hold(virtual_screen, virtual_room, program, SUM)
         program.wait("there is no code block in the answer: nothing is delivered")
-        assert editor.text == "def parse_date():\n    pass\n"
+        assert editor.text == code
         assert virtual_screen.clipboard() == "早先\tkept\n".encode()
 
 
@@ -143,9 +151,9 @@ def test_what_is_said_in_chinese_is_written_down(
     editor = virtual_screen.editor()
     with listening("--transcribe", "--enter") as program:
         hold(virtual_screen, virtual_room, program, SUM)
-        editor.wait("三十五加四十八等于多少\n")
+        editor.wait_for(r"\S*[一二三四五六七八九十]+\S*\n")
         tap(virtual_screen, virtual_room, program, SUM)
-        editor.wait("三十五加四十八等于多少\n" * 2)
+        editor.wait_for(r"(\S*[一二三四五六七八九十]+\S*\n){2}")
     assert not (home / "chats.sqlite").exists()
 
 
@@ -201,14 +209,14 @@ def ask(action: str) -> tuple[int, str, str]:
     ],
 )
 def test_without_keys_it_says_why_and_is_told_by_a_socket(
-    variable: str, told: str, virtual_room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    variable: str, told: str, virtual_room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Path
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
         monkeypatch.delenv(name, raising=False)
     if variable != "DISPLAY":
         monkeypatch.setenv(variable, "wayland-9")
     file = tmp_path / "answers.txt"
-    with listening("--to", f"file:{file}", "--no-history", ready=told) as program:
+    with listening("--to", f"file:{file}", ready=told) as program:
         (socket,) = Path(os.environ["XDG_RUNTIME_DIR"]).rglob("hotkey.sock")
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
         assert ask("start") == (0, "recording\n", "")
@@ -223,22 +231,22 @@ def test_without_keys_it_says_why_and_is_told_by_a_socket(
         assert ask("toggle") == (0, "recording\n", "")
         assert ask("cancel") == (0, "idle\n", "")
         assert ask("stop") == (0, "idle\n", "")
-    assert file.read_text("utf-8") == "35 + 48 = 83\n```python\ndef parse_date():\n    pass\n```\n"
+    first, second = answers(home)
+    assert file.read_text("utf-8") == f"{first}\n{second}\n"
     assert not socket.exists()
     assert ask("toggle") == (1, "", "edge-llasm: nothing listens: start `edge-llasm hotkey` first\n")
 
 
 def test_on_wayland_the_socket_starts_it_and_the_answer_is_typed(
-    wayland: Terminal, virtual_room: Room
+    wayland: Terminal, virtual_room: Room, home: Path
 ) -> None:
-    with listening(
-        "--enter", "--no-history", ready="Wayland lets no program hear the keys of other windows"
-    ) as program:
+    with listening("--enter", ready="Wayland lets no program hear the keys of other windows") as program:
         ask("start")
         virtual_room.play(SUM).communicate()
         ask("stop")
         program.wait("answered")
-        wayland.wait("35 + 48 = 83\n")
+        (answer,) = answers(home)
+        wayland.wait(f"{answer}\n")
 
 
 def test_a_second_one_is_refused(virtual_room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,16 +261,19 @@ def test_a_second_one_is_refused(virtual_room: Room, monkeypatch: pytest.MonkeyP
         assert ask("stop") == (0, "idle\n", "")
 
 
-def test_answers_are_streamed_to_standard_output(virtual_room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_streamed_to_standard_output(
+    virtual_room: Room, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
         monkeypatch.delenv(name, raising=False)
-    with listening("--to", "stdout", "--no-history", ready="no display") as program:
+    with listening("--to", "stdout", ready="no display") as program:
         ask("start")
         virtual_room.play(SUM).communicate()
         ask("stop")
         program.wait(HEARD)
         assert program.end(signal.SIGTERM) == 130
-    assert program.said == "35 + 48 = 83\n"
+    (answer,) = answers(home)
+    assert program.said.strip() == answer
 
 
 def test_a_key_that_is_taken_leaves_the_socket(virtual_screen: Screen, virtual_room: Room) -> None:

@@ -1,6 +1,7 @@
 """A virtual screen: an X server of our own with an editor on it, and somebody at the keyboard. Nothing is shown."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,10 +35,14 @@ class Editor:
 
     def wait(self, wanted: str) -> None:
         """Until exactly this stands in it."""
+        self.wait_for(re.escape(wanted))
+
+    def wait_for(self, pattern: str) -> None:
+        """Until all that stands in it is like this."""
         end = time.monotonic() + PATIENCE_S
-        while self.text != wanted:
+        while re.fullmatch(pattern, self.text) is None:
             assert self.process.poll() is None
-            assert time.monotonic() < end, f"{self.text!r} is not {wanted!r}"
+            assert time.monotonic() < end, f"{self.text!r} is not {pattern!r}"
             time.sleep(0.05)
 
 
