@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_llasm.assistant import Assistant
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.sampling import Sampling
 
-__all__ = ["Drafts"]
+__all__ = ["Drafts", "Preparing"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
+
+
+class Preparing(Protocol):
+    """An `Assistant`, or what stands for one."""
+
+    def prepare(self, audio: Samples, *, options: Sampling | None, cancel: threading.Event) -> None:
+        """All of the answer's work that comes before its first token."""
 
 
 class Drafts:
@@ -25,7 +31,7 @@ class Drafts:
     work that nobody waited for: `Assistant.prepare` never changes an answer.
     """
 
-    def __init__(self, assistant: Assistant, options: Sampling | None = None) -> None:
+    def __init__(self, assistant: Preparing, options: Sampling | None = None) -> None:
         self._assistant, self._options = assistant, options
         self._change = threading.Condition()
         self._offered: Samples | None = None
