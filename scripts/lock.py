@@ -74,7 +74,17 @@ def main() -> None:
     parser.add_argument("--torch-wheel", type=Path, action="append", default=[], metavar="FILE")
     options = parser.parse_args()
     dev = compile_group(
-        "dev", PROJECT, "--extra", "media", "--extra", "talk", "--group", "dev", upgrade=options.upgrade
+        "dev",
+        PROJECT,
+        "--extra",
+        "media",
+        "--extra",
+        "serve",
+        "--extra",
+        "talk",
+        "--group",
+        "dev",
+        upgrade=options.upgrade,
     )
     write("dev", dev)
     held = FOLDER / "dev.txt"
@@ -82,8 +92,8 @@ def main() -> None:
     build = compile_group("build", "--group", "build", upgrade=options.upgrade, constraints=held)
     write("build", build)
     everything = compile_group(
-        "torch", PROJECT, "--extra", "media", "--extra", "talk", "--extra", "train", "--group", "dev",
-        upgrade=options.upgrade, constraints=held,
+        "torch", PROJECT, "--extra", "media", "--extra", "serve", "--extra", "talk", "--extra", "train",
+        "--group", "dev", upgrade=options.upgrade, constraints=held,
     )  # fmt: skip
     known = {package(block) for block in dev}
     added = [block for block in everything if package(block) not in known]

@@ -11,6 +11,7 @@ from edge_llasm.cli.doctor import doctor
 from edge_llasm.cli.models import models
 from edge_llasm.cli.pull import pull
 from edge_llasm.cli.rm import rm
+from edge_llasm.cli.serve import serve
 from edge_llasm.cli.talk import talk
 
 __all__ = ["app"]
@@ -38,5 +39,5 @@ def app(context: click.Context) -> None:
     context.default_map = configured(app)
 
 
-for command in (ask, transcribe, talk, models, pull, rm, chats, config, devices, doctor):
+for command in (ask, transcribe, talk, serve, models, pull, rm, chats, config, devices, doctor):
     app.add_command(command)
