@@ -8,6 +8,7 @@
      |- DownloadError         a model that cannot be fetched: refused, cut off or altered
      |- SoundError            a microphone or loudspeaker that is missing or stopped working
      |- VoiceError            no voice to read aloud with, or one that fails
+     |- DesktopError          the keyboard, the clipboard or the windows cannot be reached, or refuse
      |- ChatsError            the kept chats cannot be read or written, or a chat is not among them
      |- ConfigError           the configuration file cannot be read, or holds what nobody knows
      |- ServeError            the server cannot be started as it was asked to
@@ -28,6 +29,7 @@ __all__ = [
     "Busy",
     "ChatsError",
     "ConfigError",
+    "DesktopError",
     "DeviceError",
     "DownloadError",
     "EdgeLlasmError",
@@ -73,6 +75,10 @@ class SoundError(EdgeLlasmError):
 
 class VoiceError(EdgeLlasmError):
     """A voice that was asked for is not there, none is, or it gives no sound."""
+
+
+class DesktopError(EdgeLlasmError):
+    """The keyboard, the clipboard or the windows of this desktop cannot be reached, or refuse what is wanted."""
 
 
 class ChatsError(EdgeLlasmError):

@@ -8,6 +8,7 @@ from edge_llasm.cli.chats import chats
 from edge_llasm.cli.config import config, configured
 from edge_llasm.cli.devices import devices
 from edge_llasm.cli.doctor import doctor
+from edge_llasm.cli.hotkey import hotkey
 from edge_llasm.cli.models import models
 from edge_llasm.cli.pull import pull
 from edge_llasm.cli.rm import rm
@@ -39,5 +40,5 @@ def app(context: click.Context) -> None:
     context.default_map = configured(app)
 
 
-for command in (ask, transcribe, talk, serve, models, pull, rm, chats, config, devices, doctor):
+for command in (ask, transcribe, talk, hotkey, serve, models, pull, rm, chats, config, devices, doctor):
     app.add_command(command)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edge_llasm.cli.hearing import hearing_options
 from edge_llasm.cli.output import tell
 from edge_llasm.errors import EngineError
 
@@ -44,6 +45,7 @@ Examples:
     show_default=True,
     help="auto takes what the installed builds support.",
 )
+@hearing_options
 @click.option(
     "--alias",
     "aliases",
@@ -104,6 +106,7 @@ def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> 
     from edge_llasm.bundle import Bundle
 
     verbose = options["verbose"]
+    wanted = {name: options[name] for name in ("speech", "trim_window", "verbose")}
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="edge-llasm: %(message)s")
     bundle = Bundle.find(model)
     limits = Limits(
@@ -112,7 +115,7 @@ def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> 
     names = ("host", "port", "token", "certificate", "key", "hosts")
     run(
         bundle,
-        lambda: Assistant.load(bundle, device=device, verbose=verbose),
+        lambda: Assistant.load(bundle, device=device, **wanted),
         Place(**{name: options[name] for name in names}),
         limits,
         aliases=aliases,

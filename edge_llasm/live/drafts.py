@@ -20,7 +20,9 @@ Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
 class Preparing(Protocol):
     """An `Assistant`, or what stands for one."""
 
-    def prepare(self, audio: Samples, *, options: Sampling | None, cancel: threading.Event) -> None:
+    def prepare(
+        self, audio: Samples, text: str | None, *, options: Sampling | None, cancel: threading.Event
+    ) -> None:
         """All of the answer's work that comes before its first token."""
 
 
@@ -31,8 +33,11 @@ class Drafts:
     work that nobody waited for: `Assistant.prepare` never changes an answer.
     """
 
-    def __init__(self, assistant: Preparing, options: Sampling | None = None) -> None:
-        self._assistant, self._options = assistant, options
+    def __init__(
+        self, assistant: Preparing, options: Sampling | None = None, *, text: str | None = None
+    ) -> None:
+        """`text` is asked with everything that is said."""
+        self._assistant, self._options, self._text = assistant, options, text
         self._change = threading.Condition()
         self._offered: Samples | None = None
         self._cancel = threading.Event()
@@ -82,7 +87,7 @@ class Drafts:
                 cancel = self._cancel = threading.Event()
             assert samples is not None
             try:
-                self._assistant.prepare(samples, options=self._options, cancel=cancel)
+                self._assistant.prepare(samples, self._text, options=self._options, cancel=cancel)
             except EdgeLlasmError:
                 continue  # no speech yet, too long, closed: the question itself will tell
             self.done += not cancel.is_set()

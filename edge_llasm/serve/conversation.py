@@ -45,12 +45,14 @@ class Conversation:
         self.said: tuple[Part, ...] = ()
         """of the next one"""
 
-    def prepare(self, audio: Samples, *, options: Sampling | None, cancel: threading.Event) -> None:
+    def prepare(
+        self, audio: Samples, text: str | None, *, options: Sampling | None, cancel: threading.Event
+    ) -> None:
         """Work on what was said until now, when nobody waits for an answer."""
         turns, said, system = self.turns, self.said, self.settings.system
 
         def work(assistant: Assistant, cancel: threading.Event) -> Generator[None, None, None]:
-            user = _heard(assistant, (*said, audio), cancel)
+            user = _heard(assistant, (*said, audio) if text is None else (*said, audio, text), cancel)
             if not cancel.is_set():
                 assistant.read([*turns, Turn(user)], system=system, options=options, cancel=cancel)
             yield

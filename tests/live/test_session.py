@@ -92,6 +92,36 @@ def test_a_spoken_question_is_answered_kept_and_written_down(
     assert len(store.exchanges(chat.number)) == 3
 
 
+def test_dictation_is_written_down_and_not_answered(
+    assistant: Assistant, virtual_room: Room, speech: Path
+) -> None:
+    with Microphone() as microphone, Session(assistant, microphone, dictation=True) as session:
+        session.press()
+        with virtual_room.play(speech) as playing:
+            while playing.poll() is None:
+                session.poll()
+                time.sleep(0.05)
+        session.release()
+        events = until(session, Ended)
+        assert session.state == "idle"
+        assert session.last_answer == written(events) != ""
+    assert not any(isinstance(event, WrittenDown) for event in events)
+    assert assistant.history == ()
+
+
+def test_a_draft_of_a_dictation_is_all_of_its_work_before_the_first_word(
+    assistant: Assistant, speech: Path
+) -> None:
+    alone = list(assistant.transcribe(speech))
+    assistant.prepare(speech, assistant.bundle.transcribe)
+    prepared = list(assistant.transcribe(speech))
+    assert "".join(chunk.text for chunk in prepared) == "".join(chunk.text for chunk in alone)
+    timings = prepared[-1].timings
+    assert timings is not None
+    assert timings.speech_ms == 0
+    assert timings.cached_tokens >= timings.prompt_tokens - 1
+
+
 def test_an_answer_can_be_stopped_and_is_kept_as_far_as_it_came(assistant: Assistant, store: Store) -> None:
     with Session(assistant, None, store, options=LONG) as session:
         session.send("hello")
