@@ -53,6 +53,8 @@ class Chunk:
     theirs that is not stop"""
     timings: Timings | None = None
     """on the last chunk"""
+    heard: tuple[float, float] | None = None
+    """of a transcript: s from and to which this is said in its recording"""
 
 
 class Assistant:
@@ -261,11 +263,13 @@ class Assistant:
             raise ValueError("there is nothing to transcribe")
         with self._alone(wait):
             meter = self._meter(recordings)
-            pieces = [(i, piece) for i, one in enumerate(recordings) for piece in self._hearing.pieces(one)]
+            pieces = [(i, span) for i, one in enumerate(recordings) for span in self._hearing.spans(one)]
             transcript, reason = Transcript(), "stop"
-            for n, (i, piece) in enumerate(pieces, start=1):
+            for n, (i, (start, end)) in enumerate(pieces, start=1):
                 transcript.begin(line=i)
-                turn = Turn((self._hearing.listen([piece], meter, cancel), self.bundle.transcribe))
+                heard = start / SAMPLE_RATE, end / SAMPLE_RATE
+                spoken = self._hearing.listen([recordings[i][start:end]], meter, cancel)
+                turn = Turn((spoken, self.bundle.transcribe))
                 with closing(self._answer([turn], meter, options, cancel, passing=True)) as chunks:
                     for chunk in chunks:
                         text = transcript.add(chunk.text)
@@ -273,10 +277,59 @@ class Assistant:
                         if cancelled or reason == "stop":
                             reason = chunk.finish_reason or reason
                         if chunk.finish_reason is None or (n < len(pieces) and not cancelled):
-                            yield Chunk(text)
+                            yield Chunk(text, heard=heard)
                             continue
-                        yield replace(chunk, text=text, finish_reason=reason)
+                        yield replace(chunk, text=text, finish_reason=reason, heard=heard)
                         return
+
+    def hear(self, audio: AudioSource, *, cancel: threading.Event | None = None, wait: bool = True) -> Spoken:
+        """A recording as a turn holds it, for `answer`.
+
+        Raises AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
+        """
+        recording = load_audio(audio)
+        with self._alone(wait):
+            (spoken,) = self._understand([recording], (), self._meter([recording]), cancel)
+            assert isinstance(spoken, Spoken)
+            return spoken
+
+    def answer(
+        self,
+        turns: Sequence[Turn],
+        *,
+        system: str | None = None,
+        drop: bool = True,
+        stop: Sequence[str] = (),
+        options: Sampling | None = None,
+        cancel: threading.Event | None = None,
+        wait: bool = True,
+    ) -> Generator[Chunk, None, None]:
+        """Answer the last of `turns`, which alone is unanswered; the history neither helps nor changes.
+
+        `system` replaces the bundle's system text; without `drop` turns that do not fit the context are an error
+        instead of forgotten, the oldest first; the answer ends before a string of `stop`. Raises what `reply` raises.
+        """
+        with (
+            self._alone(wait),
+            closing(
+                self._answer(turns, self._meter(()), options, cancel, system=system, drop=drop, stop=stop)
+            ) as chunks,
+        ):
+            yield from chunks
+
+    def read(
+        self,
+        turns: Sequence[Turn],
+        *,
+        system: str | None = None,
+        options: Sampling | None = None,
+        cancel: threading.Event | None = None,
+        wait: bool = True,
+    ) -> None:
+        """All of `answer` that comes before its first token, as `prepare` is to `reply`."""
+        with self._alone(wait):
+            segments = self._prompt(turns, options or default_sampling(self.bundle), system)
+            self.llm.prepare(segments, cancel=cancel)
 
     def close(self) -> None:
         """Free the engines; waits for a turn that runs on another thread. Closing twice is fine."""
@@ -337,11 +390,14 @@ class Assistant:
         self._check_room(sum(map(len, pieces)))
         return (*(self._hearing.listen(some, meter, cancel) for some in pieces), *texts)
 
-    def _prompt(self, turns: Sequence[Turn], options: Sampling) -> list[Segment]:
+    def _prompt(
+        self, turns: Sequence[Turn], options: Sampling, system: str | None = None, drop: bool = True
+    ) -> list[Segment]:
         """The last of `turns` is unanswered; the oldest drop where the context is too small."""
-        bundle, reserve = self.bundle, min(options.max_tokens, self.llm.n_ctx // 4)
-        form = (bundle.system, bundle.tokens, self.llm.tokenize)
-        return fit(TEMPLATES[bundle.template], turns, *form, n_ctx=self.llm.n_ctx, reserve=reserve)
+        bundle, n_ctx = self.bundle, self.llm.n_ctx
+        form = (bundle.system if system is None else system, bundle.tokens, self.llm.tokenize)
+        reserve = min(options.max_tokens, n_ctx // 4)
+        return fit(TEMPLATES[bundle.template], turns, *form, n_ctx=n_ctx, reserve=reserve, drop=drop)
 
     def _answer(
         self,
@@ -349,15 +405,22 @@ class Assistant:
         meter: Meter,
         options: Sampling | None,
         cancel: threading.Event | None,
+        *,
         passing: bool = False,
+        system: str | None = None,
+        drop: bool = True,
+        stop: Sequence[str] = (),
     ) -> Generator[Chunk, None, None]:
         """Answer the last of `turns`, which is unanswered; `passing`: no turn comes after it."""
         bundle = self.bundle
         options = options or default_sampling(bundle)
         start, away = perf_counter(), 0.0
-        segments = self._prompt(turns, options)
+        segments = self._prompt(turns, options, system, drop)
+        meter.asked(segments)
         stops = (bundle.tokens.eos,)
-        pieces = self.llm.generate(segments, options, stop_tokens=stops, cancel=cancel, passing=passing)
+        pieces = self.llm.generate(
+            segments, options, stop_tokens=stops, stop=stop, cancel=cancel, passing=passing
+        )
         with closing(pieces) as self._running:
             for piece in pieces:
                 meter.wrote(piece.text)

@@ -28,12 +28,16 @@ CANCELLED = 0.01
 
 
 def load_audio(
-    source: str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any], sample_rate: int | None = None
+    source: str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any],
+    sample_rate: int | None = None,
+    *,
+    max_seconds: float | None = None,
 ) -> NDArray[np.float32]:
     """A file's path, its bytes, an open binary file or an array -> (n_samples,) f32, 16 kHz, n_samples >= 1.
 
     An array is (n_samples,) or (n_samples, n_channels), floats of full scale 1 or integers of their type's full
     scale, at `sample_rate` (16 kHz if not given); files know their own rate. Channels are averaged.
+    A file that is longer than `max_seconds`, or says so, is refused before it is decoded further.
     Raises AudioError for what is missing, empty, no sound, or not finite; ValueError for a rate beside a file.
     """
     if isinstance(source, np.ndarray):
@@ -46,7 +50,7 @@ def load_audio(
         if sample_rate is not None:
             raise ValueError("sample_rate is for arrays: a file knows its own")
         data, name = _read(source)
-        samples, rate = decode(data, name)
+        samples, rate = decode(data, name, max_seconds)
     if samples.shape[0] == 0:
         raise AudioError(f"{name} holds no samples; record it again")
     if not MIN_RATE <= rate <= MAX_RATE:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_llasm.errors import AudioError, EngineError
 
 BLOCK = 1 << 20
-"""Frames read at a time: a header may promise more than there are, so nothing of its size is set aside"""
+"""Samples of all channels read at a time: a header may promise more, so nothing of its size is set aside"""
 FFMPEG_RATE = 16_000
 """Hz, what ffmpeg is asked for"""
 FORMATS = (
@@ -22,6 +22,10 @@ FORMATS = (
     "mpegts,ogg,oga,rm,tak,tta,voc,w64,wav,wv"
 )
 """Demuxers that may open a recording. Others read text as pictures, or fetch the files that a playlist names."""
+MAX_VALUES_PER_S = 2 * 48_000
+"""Where there is a limit: samples of all channels that a second of it stands for"""
+FFMPEG_PATIENCE = 60.0
+"""s for ffmpeg to decode what it is not trusted with"""
 NOTHING_ELSE = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
 
 Decoded = tuple[NDArray[np.float32], int]
@@ -32,14 +36,22 @@ class Undecodable(Exception):
     """This decoder cannot read it; another one may."""
 
 
-def decode(data: bytes, name: str) -> Decoded:
+class TooLong(Exception):
+    """It is longer than the limit, or says so."""
+
+
+def decode(data: bytes, name: str, max_seconds: float | None = None) -> Decoded:
     """Raises AudioError that names the file, EngineError without any decoder."""
     reasons = []
     for decoder in (by_soundfile, by_av, by_ffmpeg):
         try:
-            return decoder(data)
+            return decoder(data, max_seconds)
         except Undecodable as error:
             reasons.append(str(error))
+        except TooLong as error:
+            raise AudioError(
+                f"{name} is longer than {max_seconds:g} s, or has as many samples; cut it"
+            ) from error
     reason = reasons[0].rstrip(".")
     if len(data) < 64 or _is_text(data):
         raise AudioError(f"{name} is not a recording ({reason}); give a sound file")
@@ -57,8 +69,19 @@ def _is_text(data: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
 
 
-def by_soundfile(data: bytes) -> Decoded:
-    """wav, flac, ogg, opus, mp3, aiff and more, of any rate and number of channels. Raises Undecodable, EngineError."""
+def _check_length(max_seconds: float | None, frames: int, rate: int, channels: int) -> None:
+    """Raises TooLong. Many channels and high rates take the room of a longer recording."""
+    if max_seconds is not None and frames > 0:
+        seconds = frames / max(rate, 1)
+        if seconds > max_seconds or frames * channels > max_seconds * MAX_VALUES_PER_S:
+            raise TooLong
+
+
+def by_soundfile(data: bytes, max_seconds: float | None = None) -> Decoded:
+    """wav, flac, ogg, opus, mp3, aiff and more, of any rate and number of channels.
+
+    Raises Undecodable, TooLong, EngineError.
+    """
     try:
         import soundfile
     except (ImportError, OSError) as error:
@@ -69,15 +92,19 @@ def by_soundfile(data: bytes) -> Decoded:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            _check_length(max_seconds, file.frames, rate, channels)
+            frames, block_frames = 0, max(1, BLOCK // channels)
+            while len(block := file.read(block_frames, dtype="float32", always_2d=True)):
                 blocks.append(block)
+                frames += len(block)
+                _check_length(max_seconds, frames, rate, channels)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         raise Undecodable(getattr(error, "error_string", None) or str(error)) from error
     return np.concatenate(blocks) if blocks else np.empty((0, channels), np.float32), rate
 
 
-def by_av(data: bytes) -> Decoded:
-    """m4a, webm and the sound of videos, mixed to mono. Raises Undecodable."""
+def by_av(data: bytes, max_seconds: float | None = None) -> Decoded:
+    """m4a, webm and the sound of videos, mixed to mono. Raises Undecodable, TooLong."""
     try:
         import av
     except (ImportError, OSError) as error:
@@ -87,11 +114,17 @@ def by_av(data: bytes) -> Decoded:
             if not container.streams.audio:
                 raise Undecodable("it holds no sound")
             stream = container.streams.audio[0]
+            if stream.codec_context is None:
+                raise Undecodable("its codec is not known")
             rate = int(stream.rate)
+            _check_length(max_seconds, (container.duration or 0) * rate // av.time_base, rate, 1)
             resampler = av.AudioResampler("flt", "mono", rate)
-            blocks = [
-                _planar(frame) for packet in container.decode(stream) for frame in resampler.resample(packet)
-            ]
+            blocks, frames = [], 0
+            for packet in container.decode(stream):
+                for frame in resampler.resample(packet):
+                    blocks.append(_planar(frame))
+                    frames += len(blocks[-1])
+                _check_length(max_seconds, frames, rate, 1)
             blocks += [_planar(frame) for frame in resampler.resample(None)]
     except (av.FFmpegError, ValueError, TypeError, IndexError) as error:
         raise Undecodable(str(error)) from error
@@ -105,8 +138,8 @@ def _planar(frame: Any) -> NDArray[np.float32]:
     return samples
 
 
-def by_ffmpeg(data: bytes) -> Decoded:
-    """The same by the ffmpeg on PATH, at 16 kHz. Raises Undecodable."""
+def by_ffmpeg(data: bytes, max_seconds: float | None = None) -> Decoded:
+    """The same by the ffmpeg on PATH, at 16 kHz. Raises Undecodable, TooLong."""
     program = shutil.which("ffmpeg")
     if program is None:
         raise Undecodable(_NO_FFMPEG)
@@ -124,12 +157,18 @@ def by_ffmpeg(data: bytes) -> Decoded:
             "-format_whitelist",
             FORMATS,
         ]
-        command += ["-i", f"file:{copy.name}", "-vn", "-f", "f32le", "-ac", "1", "-ar", str(FFMPEG_RATE), "-"]
+        command += ["-i", f"file:{copy.name}", "-vn", "-f", "f32le", "-ac", "1", "-ar", str(FFMPEG_RATE)]
+        command += [] if max_seconds is None else ["-t", str(max_seconds + 1)]  # so that more shows
+        patience = None if max_seconds is None else FFMPEG_PATIENCE
         try:
-            done = subprocess.run(command, capture_output=True, check=False)
+            done = subprocess.run([*command, "-"], capture_output=True, check=False, timeout=patience)
         except OSError as error:
             raise Undecodable(f"ffmpeg does not start ({error.strerror})") from error
+        except subprocess.TimeoutExpired as error:
+            raise TooLong from error
     if not done.stdout:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise Undecodable(lines[-1] if lines else "it holds no sound")
-    return np.frombuffer(done.stdout, "<f4").reshape(-1, 1), FFMPEG_RATE
+    samples = np.frombuffer(done.stdout, "<f4").reshape(-1, 1)
+    _check_length(max_seconds, len(samples), FFMPEG_RATE, 1)
+    return samples, FFMPEG_RATE

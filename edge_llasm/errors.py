@@ -11,7 +11,9 @@
      |- DesktopError          the keyboard, the clipboard or the windows cannot be reached, or refuse
      |- ChatsError            the kept chats cannot be read or written, or a chat is not among them
      |- ConfigError           the configuration file cannot be read, or holds what nobody knows
+     |- ServeError            the server cannot be started as it was asked to
      |- NoRoom                a disk without room for what is to be written
+     |- GrammarError          a form that an answer was to have and that cannot be written as a grammar
      |- EngineError           a native library that is missing, of an unsupported version, or failing
      |   `- DeviceError       a device that no installed build supports
      |- PromptTooLong         the newest question does not fit the context
@@ -32,9 +34,11 @@ __all__ = [
     "DownloadError",
     "EdgeLlasmError",
     "EngineError",
+    "GrammarError",
     "NoRoom",
     "NoSpeech",
     "PromptTooLong",
+    "ServeError",
     "SoundError",
     "UnknownModel",
     "VoiceError",
@@ -85,8 +89,16 @@ class ConfigError(EdgeLlasmError):
     """The configuration file cannot be read, or holds a key or a value that no option has."""
 
 
+class ServeError(EdgeLlasmError):
+    """The server cannot be started as it was asked to: a port that is taken, an address that needs a token and TLS."""
+
+
 class NoRoom(EdgeLlasmError):
     """The disk has no room for what is to be written; found out before anything is."""
+
+
+class GrammarError(EdgeLlasmError):
+    """The form that an answer was to have cannot be written as a grammar; the message names the part of it."""
 
 
 class EngineError(EdgeLlasmError):

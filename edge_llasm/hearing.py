@@ -14,7 +14,7 @@ from edge_llasm.prompt import Spoken
 from edge_llasm.segments import Embeddings
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.timings import Meter
-from edge_llasm.vad import speech_pieces
+from edge_llasm.vad import speech_spans
 
 __all__ = ["Hearing"]
 
@@ -33,7 +33,11 @@ class Hearing:
 
     def pieces(self, recording: Samples) -> list[Samples]:
         """(n_samples,) f32 -> what somebody speaks in, (n,) each, within the window. Raises NoSpeech."""
-        return speech_pieces(recording, self._speech.window_seconds)
+        return [recording[start:end] for start, end in self.spans(recording)]
+
+    def spans(self, recording: Samples) -> list[tuple[int, int]]:
+        """Where these pieces are: [start, end) of each, in samples. Raises NoSpeech."""
+        return speech_spans(recording, self._speech.window_seconds)
 
     def listen(
         self, pieces: Sequence[Samples], meter: Meter, cancel: threading.Event | None = None

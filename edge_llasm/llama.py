@@ -19,6 +19,7 @@ import numpy.typing as npt
 from edge_llasm.devices import llm_device
 from edge_llasm.errors import EngineError
 from edge_llasm.gguf_file import read_gguf
+from edge_llasm.llama_grammar import Grammar, GrammarChain
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import load_model, new_context
 from edge_llasm.sampling import MAX_SEED, Sampling
@@ -164,9 +165,10 @@ class Llama:
         self._decode(self._embeddings, len(values), position)
 
     def sampler(self, options: Sampling) -> Sampler:
-        """A fresh sampler for one answer."""
+        """A fresh sampler for one answer. Raises GrammarError."""
         self._alive()
         lib = self._lib
+        grammar = None if options.grammar is None else Grammar(lib, self._vocab, options.grammar)
         params = lib.llama_sampler_chain_default_params()
         params.no_perf = True
         chain = lib.llama_sampler_chain_init(params)
@@ -184,7 +186,7 @@ class Llama:
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(options.min_p, 1))
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_temp(options.temperature))
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_dist(seed))
-        return Sampler(self, lib, chain)
+        return Sampler(self, lib, chain, None if grammar is None else GrammarChain(lib, chain, grammar))
 
     def logits(self) -> npt.NDArray[np.float32]:
         """A view of the last fed position's (n_vocab,) f32 logits, valid until the next call."""
@@ -258,15 +260,19 @@ class Llama:
 class Sampler:
     """Chooses the tokens of one answer."""
 
-    def __init__(self, llama: Llama, lib: Any, chain: Any) -> None:
+    def __init__(self, llama: Llama, lib: Any, chain: Any, under: GrammarChain | None = None) -> None:
         self._llama = llama
         self._lib = lib
         self._chain = chain
+        self._under = under
 
     def sample(self) -> int:
         """The next token, by the logits of the last fed position."""
-        if not np.isfinite(self._llama.logits().max()):  # a NaN anywhere makes the maximum NaN
+        logits = self._llama.logits()
+        if not np.isfinite(logits.max()):  # a NaN anywhere makes the maximum NaN
             raise EngineError("the language model computed NaN or infinity: its file or its input is broken")
+        if self._under is not None:
+            return self._under.sample(logits)
         token = int(self._lib.llama_sampler_sample(self._chain, self._llama._context, -1))
         if not 0 <= token < self._llama.n_vocab:
             raise EngineError(f"llama.cpp chose the impossible token {token}: please report it")
@@ -275,6 +281,8 @@ class Sampler:
     def close(self) -> None:
         """Free the native memory."""
         if self._chain is not None:
+            if self._under is not None:
+                self._under.close()
             self._lib.llama_sampler_free(self._chain)
             self._chain = None
 

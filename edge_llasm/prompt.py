@@ -140,23 +140,25 @@ def fit(
     *,
     n_ctx: int,
     reserve: int,
+    drop: bool = True,
 ) -> list[Segment]:
     """Like `render`, with as many of the newest turns as fit `n_ctx` - `reserve` tokens.
 
-    The system text and the newest turn always stay. Raises PromptTooLong when these leave less than
-    min(`reserve`, MIN_ANSWER) tokens for the answer, ValueError as `render` does.
+    The system text and the newest turn always stay, without `drop` all turns. Raises PromptTooLong when these leave
+    less than min(`reserve`, MIN_ANSWER) tokens for the answer, ValueError as `render` does.
     """
     sizes = (length(_bare(template, turn, tokens, tokenize)) for turn in reversed(turns))
-    first, room = max(0, len(turns) - 1), n_ctx - reserve - next(sizes, 0)
+    first, room = max(0, len(turns) - 1) if drop else 0, n_ctx - reserve - next(sizes, 0)
     while first > 0 and (room := room - next(sizes)) >= 0:  # without the system text: what can fit at most
         first -= 1
     segments = render(template, turns[first:], system, tokens, tokenize)
-    while length(segments) > n_ctx - reserve and first < len(turns) - 1:
+    while drop and length(segments) > n_ctx - reserve and first < len(turns) - 1:
         first += 1
         segments = render(template, turns[first:], system, tokens, tokenize)
     if length(segments) > n_ctx - max(1, min(reserve, MIN_ANSWER)):
         raise PromptTooLong(
-            f"the question takes {length(segments)} of the model's {n_ctx} tokens: ask something shorter"
+            f"the {'question' if drop else 'chat'} takes {length(segments)} of the model's {n_ctx} tokens: "
+            "ask something shorter"
         )
     return segments
 

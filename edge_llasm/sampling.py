@@ -27,6 +27,8 @@ class Sampling:
     """longest answer, tokens"""
     guard: RepetitionGuard | None = RepetitionGuard()
     """against endless repetition; None leaves the model alone"""
+    grammar: str | None = None
+    """what the answer must look like, in llama.cpp's GBNF; None: anything"""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and 0 <= self.temperature <= 10):

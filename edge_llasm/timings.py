@@ -1,9 +1,11 @@
 """What a turn took, measured while it runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from edge_llasm.llm import Piece
+from edge_llasm.segments import Embeddings, Segment
 
 __all__ = ["Meter", "Timings"]
 
@@ -30,6 +32,8 @@ class Timings:
     """positions that the prompts took"""
     cached_tokens: int
     """those of them that were kept from the turn before"""
+    audio_tokens: int
+    """those of them that hold what was heard"""
     generated_tokens: int
     tokens_per_second: float
     """generated tokens per second of generation, without the prefill; 0.0 when nothing was generated"""
@@ -44,11 +48,15 @@ class Meter:
         self._start = perf_counter()
         self._first: float | None = None
         self._speech_ms = self._adapter_ms = self._prefill_ms = self._generation_ms = 0.0
-        self._prompt_tokens = self._cached_tokens = self._generated_tokens = 0
+        self._prompt_tokens = self._cached_tokens = self._audio_tokens = self._generated_tokens = 0
 
     def heard(self, speech_ms: float, adapter_ms: float) -> None:
         self._speech_ms += speech_ms
         self._adapter_ms += adapter_ms
+
+    def asked(self, segments: Sequence[Segment]) -> None:
+        """A prompt is about to be answered."""
+        self._audio_tokens += sum(len(segment) for segment in segments if isinstance(segment, Embeddings))
 
     def wrote(self, text: str) -> None:
         if text and self._first is None:
@@ -74,6 +82,7 @@ class Meter:
             total_ms=total,
             prompt_tokens=self._prompt_tokens,
             cached_tokens=self._cached_tokens,
+            audio_tokens=self._audio_tokens,
             generated_tokens=self._generated_tokens,
             tokens_per_second=self._speed(),
         )

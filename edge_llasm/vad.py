@@ -20,7 +20,7 @@ from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import EngineError, NoSpeech
 from edge_llasm.split import quietest_cuts
 
-__all__ = ["EDGE", "FRAME", "LEVEL", "LOUD_FRAMES", "SPEECH", "new_detector", "speech_pieces"]
+__all__ = ["EDGE", "FRAME", "LEVEL", "LOUD_FRAMES", "SPEECH", "new_detector", "speech_pieces", "speech_spans"]
 
 FRAME = 512
 """Samples, 32 ms: what the detector judges at a time"""
@@ -82,6 +82,11 @@ def speech_pieces(samples: Samples, window_seconds: float) -> list[Samples]:
     Put together the pieces are the recording from first to last word, except that a piece in which nobody speaks is
     left out: a model makes words of silence. Cuts fall in pauses where there are any. Raises NoSpeech.
     """
+    return [samples[start:end] for start, end in speech_spans(samples, window_seconds)]
+
+
+def speech_spans(samples: Samples, window_seconds: float) -> list[tuple[int, int]]:
+    """Where the pieces are: [start, end) of each, in samples. Raises NoSpeech."""
     heard: _Heard | None = _listen(samples)
     if heard is not None and not heard.is_speech:
         heard = next(
@@ -92,11 +97,11 @@ def speech_pieces(samples: Samples, window_seconds: float) -> list[Samples]:
     start, end = _bounds(heard, len(samples))
     window = round(window_seconds * SAMPLE_RATE)
     if end - start <= window:
-        return [samples[start:end]]
+        return [(start, end)]
     voiced = np.repeat(heard.probability, FRAME)[start:end]
     cuts = [0, *quietest_cuts(samples[start:end], voiced, window), end - start]
-    pieces = [samples[start + a : start + b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-    return [piece for piece in pieces if _has_speech(piece)] or pieces
+    spans = [(start + a, start + b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [(a, b) for a, b in spans if _has_speech(samples[a:b])] or spans
 
 
 def _has_speech(piece: Samples) -> bool:

@@ -74,16 +74,17 @@ def main() -> None:
     parser.add_argument("--torch-wheel", type=Path, action="append", default=[], metavar="FILE")
     options = parser.parse_args()
     dev = compile_group(
-        "dev", PROJECT, "--extra", "media", "--extra", "hotkey", "--group", "dev", upgrade=options.upgrade
-    )
+        "dev", PROJECT, "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--group", "dev",
+        upgrade=options.upgrade,
+    )  # fmt: skip
     write("dev", dev)
     held = FOLDER / "dev.txt"
     write("runtime", compile_group("runtime", PROJECT, upgrade=options.upgrade, constraints=held))
     build = compile_group("build", "--group", "build", upgrade=options.upgrade, constraints=held)
     write("build", build)
     everything = compile_group(
-        "torch", PROJECT, "--extra", "media", "--extra", "hotkey", "--extra", "train", "--group", "dev",
-        upgrade=options.upgrade, constraints=held,
+        "torch", PROJECT, "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--extra", "train",
+        "--group", "dev", upgrade=options.upgrade, constraints=held,
     )  # fmt: skip
     known = {package(block) for block in dev}
     added = [block for block in everything if package(block) not in known]

@@ -17,7 +17,7 @@ from edge_llasm.errors import (
     PromptTooLong,
 )
 from edge_llasm.llm import Piece
-from edge_llasm.prompt import Spoken
+from edge_llasm.prompt import Spoken, Turn
 
 LONG = Sampling(max_tokens=200, guard=None)
 
@@ -316,6 +316,58 @@ def test_a_long_recording_is_transcribed_piece_by_piece(assistant: Assistant, sp
     next(cut)
     cancel.set()
     assert [chunk.finish_reason for chunk in cut][-1] == "cancelled"
+
+
+def test_a_transcript_says_when_each_piece_is_spoken(assistant: Assistant, speech: Path) -> None:
+    long = long_recording(speech, assistant.bundle.speech.window_seconds)
+    heard = [chunk.heard for chunk in assistant.transcribe(long, options=Sampling(max_tokens=4))]
+    spans = list(dict.fromkeys(span for span in heard if span is not None))
+    assert None not in heard
+    assert len(spans) > 1
+    assert spans == sorted(spans)
+    assert 0 <= spans[0][0] < spans[-1][1] <= len(long) / SAMPLE_RATE
+
+
+def test_given_turns_are_answered_as_a_chat_would_be_and_the_history_stays(
+    assistant: Assistant, speech: Path
+) -> None:
+    first = text_of(assistant.reply(speech))
+    second = text_of(assistant.reply(text="and now?"))
+    history = assistant.history
+    spoken = assistant.hear(speech)
+    assert history[0].user == (spoken,)
+    assert text_of(assistant.answer([Turn((spoken,))])) == first
+    assert text_of(assistant.answer([Turn((spoken,), first), Turn(("and now?",))])) == second
+    assert assistant.history == history
+
+
+def test_a_system_text_and_stop_strings_are_kept(assistant: Assistant) -> None:
+    turns = [Turn(("hello",))]
+    plain = text_of(assistant.answer(turns))
+    assert text_of(assistant.answer(turns, system="Be kind.")) != plain
+    *chunks, last = assistant.answer(turns, stop=(plain[3:6],))
+    assert "".join(chunk.text for chunk in [*chunks, last]) == plain[: plain.index(plain[3:6])]
+    assert last.finish_reason == "stop"
+
+
+def test_turns_that_do_not_fit_are_dropped_or_refused(assistant: Assistant) -> None:
+    turns = [Turn(("a question " * 10,), "an answer " * 10) for _ in range(20)] + [Turn(("hello",))]
+    assert text_of(assistant.answer(turns))
+    with pytest.raises(PromptTooLong, match="the chat takes"):
+        next(assistant.answer(turns, drop=False))
+
+
+def test_turns_that_were_read_are_answered_from_the_first_token_on(
+    assistant: Assistant, speech: Path
+) -> None:
+    turns = [Turn((assistant.hear(speech), "go on"))]
+    cold = text_of(assistant.answer(turns))
+    list(assistant.answer([Turn(("something else",))]))
+    assistant.read(turns)
+    *chunks, last = assistant.answer(turns)
+    assert "".join(chunk.text for chunk in [*chunks, last]) == cold
+    assert last.timings is not None
+    assert last.timings.prefill_ms == 0.0
 
 
 def long_recording(speech: Path, window_seconds: float) -> np.ndarray:

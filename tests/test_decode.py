@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from edge_llasm.decode import Decoded, Undecodable, by_av, by_ffmpeg, by_soundfile, decode
+from edge_llasm.decode import Decoded, TooLong, Undecodable, by_av, by_ffmpeg, by_soundfile, decode
 from edge_llasm.errors import AudioError
 
 CLIPS = Path(__file__).parent / "clips"
@@ -44,6 +45,34 @@ def test_the_fallbacks_read_what_browsers_and_phones_record(decoder: Decoder, su
 def test_a_playlist_never_opens_other_files(decoder: Decoder, head: str) -> None:
     with pytest.raises(Undecodable):
         decoder(head.format(CLIPS / "total-espeak.ogg").encode())
+
+
+@pytest.mark.parametrize("decoder", [by_soundfile, *DECODERS])
+def test_no_more_is_decoded_than_the_limit(decoder: Decoder) -> None:
+    data = (CLIPS / "total-espeak.ogg").read_bytes()
+    samples, rate = decoder(data, 10.0)  # type: ignore[call-arg]
+    assert 1 < len(samples) / rate < 10
+    with pytest.raises(TooLong):
+        decoder(data, 1.0)  # type: ignore[call-arg]
+
+
+def test_a_recording_over_the_limit_is_refused_by_its_name() -> None:
+    with pytest.raises(AudioError, match=r"a\.ogg is longer than 1 s"):
+        decode((CLIPS / "total-espeak.ogg").read_bytes(), "a.ogg", 1.0)
+
+
+def test_many_channels_take_the_room_of_a_longer_recording(tmp_path: Path) -> None:
+    file = tmp_path / "wide.wav"
+    soundfile.write(file, np.zeros((48_000, 12), np.int16), 48_000)
+    with pytest.raises(TooLong):
+        by_soundfile(file.read_bytes(), 5.0)
+    assert by_soundfile(file.read_bytes(), 7.0)[0].shape == (48_000, 12)
+
+
+def test_a_codec_that_nobody_knows_is_no_recording() -> None:
+    head = b"RIFF\xb4\1\0\0WAVEfmt \x10\0\0\0" + b"\x34\x12\1\0\x80>\0\0\0}\0\0\2\0\x10\0data\xc8\0\0\0"
+    with pytest.raises(AudioError, match="cannot be decoded"):
+        decode(head + b"\1\0" * 100, "a.wav")
 
 
 def test_the_first_decoder_leaves_to_the_others_what_it_does_not_know() -> None:

@@ -173,6 +173,15 @@ def test_a_question_longer_than_the_context_is_refused() -> None:
         fitted(PAPER, [Turn(("old",), "a"), Turn(("x" * 500,))], 256, 64)
 
 
+def test_a_chat_that_must_stay_whole_fits_or_is_refused() -> None:
+    turns = [Turn((f"question {i}",), "a") for i in range(4)] + [Turn(("last",))]
+    whole = render(PAPER, turns, "", IDS, words)
+    n_ctx = length(whole) + 16
+    assert fit(PAPER, turns, "", IDS, words, n_ctx=n_ctx, reserve=500, drop=False) == whole
+    with pytest.raises(PromptTooLong, match="the chat takes"):
+        fit(PAPER, turns, "", IDS, words, n_ctx=n_ctx - 1, reserve=500, drop=False)
+
+
 def test_a_long_chat_is_not_encoded_as_a_whole_for_every_dropped_turn() -> None:
     recorder = Recorder()
     turns = [Turn((f"q{i}",), "a") for i in range(2000)] + [Turn(("last",))]

@@ -1,4 +1,7 @@
+import numpy as np
+
 from edge_llasm.llm import Piece
+from edge_llasm.segments import Embeddings, Tokens
 from edge_llasm.timings import Meter
 
 
@@ -28,3 +31,10 @@ def test_the_first_text_counts_and_empty_text_does_not() -> None:
 
 def test_nothing_generated_is_no_speed() -> None:
     assert Meter(load_ms=0.0, audio_seconds=0.0).timings().tokens_per_second == 0.0
+
+
+def test_what_was_heard_is_counted_among_the_prompts_tokens() -> None:
+    meter = Meter(0.0, 0.0)
+    for _ in range(2):
+        meter.asked([Tokens((1, 2)), Embeddings(np.ones((3, 4), np.float32)), Tokens((5,))])
+    assert meter.timings().audio_tokens == 6

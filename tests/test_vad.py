@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.errors import NoSpeech
-from edge_llasm.vad import KEEP_AFTER, KEEP_BEFORE, speech_pieces
+from edge_llasm.vad import KEEP_AFTER, KEEP_BEFORE, speech_pieces, speech_spans
 
 CLIPS = Path(__file__).parent / "clips"
 SPOKEN = ["yes-espeak", "yes-flite", "undo-espeak", "undo-flite", "hao-espeak", "total-espeak"]
@@ -202,6 +202,15 @@ def test_a_window_that_just_fits_is_not_cut() -> None:
     window = len(piece) / SAMPLE_RATE
     assert len(speech_pieces(recording, window)) == 1
     assert len(speech_pieces(recording, window - 0.01)) == 2
+
+
+def test_spans_say_where_the_pieces_are() -> None:
+    word = spoken("total-espeak")
+    recording = np.concatenate([word, np.zeros(4 * SAMPLE_RATE, np.float32), word])
+    spans, pieces = speech_spans(recording, 3.0), speech_pieces(recording, 3.0)
+    assert len(spans) >= 2
+    assert all(np.array_equal(recording[a:b], piece) for (a, b), piece in zip(spans, pieces, strict=True))
+    assert all(end <= start for (_, end), (start, _) in zip(spans[:-1], spans[1:], strict=True))
 
 
 def test_a_long_silence_between_sentences_gives_no_piece_of_its_own() -> None:

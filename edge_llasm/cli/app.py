@@ -12,6 +12,7 @@ from edge_llasm.cli.hotkey import hotkey
 from edge_llasm.cli.models import models
 from edge_llasm.cli.pull import pull
 from edge_llasm.cli.rm import rm
+from edge_llasm.cli.serve import serve
 from edge_llasm.cli.talk import talk
 
 __all__ = ["app"]
@@ -39,5 +40,5 @@ def app(context: click.Context) -> None:
     context.default_map = configured(app)
 
 
-for command in (ask, transcribe, talk, hotkey, models, pull, rm, chats, config, devices, doctor):
+for command in (ask, transcribe, talk, hotkey, serve, models, pull, rm, chats, config, devices, doctor):
     app.add_command(command)

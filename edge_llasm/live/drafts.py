@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_llasm.assistant import Assistant
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.sampling import Sampling
 
-__all__ = ["Drafts"]
+__all__ = ["Drafts", "Preparing"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
+
+
+class Preparing(Protocol):
+    """An `Assistant`, or what stands for one."""
+
+    def prepare(
+        self, audio: Samples, text: str | None, *, options: Sampling | None, cancel: threading.Event
+    ) -> None:
+        """All of the answer's work that comes before its first token."""
 
 
 class Drafts:
@@ -26,7 +34,7 @@ class Drafts:
     """
 
     def __init__(
-        self, assistant: Assistant, options: Sampling | None = None, *, text: str | None = None
+        self, assistant: Preparing, options: Sampling | None = None, *, text: str | None = None
     ) -> None:
         """`text` is asked with everything that is said."""
         self._assistant, self._options, self._text = assistant, options, text

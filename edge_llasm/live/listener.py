@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Generic, Protocol, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.live.ear import Ear
-from edge_llasm.sound import Microphone
 from edge_llasm.sound.microphone import PRE_ROLL_S
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "Source"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
 
@@ -19,13 +20,39 @@ PAUSES_S = 0.200, 0.300, 0.500, 1.000
 """Into a pause, the question may be over; where it ends, soft sounds included, is seen better later on"""
 
 
-class Listener:
+class Source(Protocol):
+    """Where sound comes from: a `sound.Microphone`, or what has its methods."""
+
+    level: float
+    """RMS, full scale 1"""
+
+    @property
+    def lost(self) -> bool:
+        """Whether no more will come."""
+
+    def begin(self, pre_roll_s: float) -> None:
+        """Start a recording, with so much of what was heard before as there is."""
+
+    def read(self) -> Samples:
+        """What was heard since the last call, (n_samples,) f32 at 16 kHz; may be empty."""
+
+    def end(self) -> Samples:
+        """Stop the recording; the rest of it."""
+
+    def drop(self) -> None:
+        """Stop the recording and forget it."""
+
+
+S = TypeVar("S", bound=Source)
+
+
+class Listener(Generic[S]):
     """Records through a microphone; in each pause what was said so far goes to `drafts`.
 
     Not thread-safe: `poll` is called some twenty times a second by whoever shows the level.
     """
 
-    def __init__(self, microphone: Microphone, drafts: Drafts | None = None) -> None:
+    def __init__(self, microphone: S, drafts: Drafts | None = None) -> None:
         self._microphone, self._drafts = microphone, drafts
         self._parts: list[Samples] = []
         self._ear = Ear()
@@ -53,7 +80,7 @@ class Listener:
         return self._microphone.level if self.recording else 0.0
 
     @property
-    def microphone(self) -> Microphone:
+    def microphone(self) -> S:
         return self._microphone
 
     @property

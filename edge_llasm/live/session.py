@@ -101,7 +101,7 @@ class Session:
         return "speaking" if self._speaker is not None and self._speaker.reading else "idle"
 
     @property
-    def listener(self) -> Listener | None:
+    def listener(self) -> Listener[Microphone] | None:
         return self._listener
 
     def press(self) -> None:
@@ -183,7 +183,7 @@ class Session:
         """Nothing of what the loudspeaker said."""
         return PRE_ROLL_S if self._speaker is None else min(PRE_ROLL_S, self._speaker.quiet_s - ROOM_S)
 
-    def _overhears(self, listener: Listener) -> bool:
+    def _overhears(self, listener: Listener[Microphone]) -> bool:
         """Hands-free: whether an answer is being read, and what the microphone hears is no question."""
         speaker = self._speaker
         if speaker is None or not self.hands_free or not listener.recording or listener.heard_speech:
@@ -199,7 +199,7 @@ class Session:
             listener.start(self._pre_roll_s)
         return False
 
-    def _attend(self, listener: Listener) -> None:
+    def _attend(self, listener: Listener[Microphone]) -> None:
         if not listener.recording:
             try:
                 listener.start(self._pre_roll_s)

@@ -1,0 +1,123 @@
+"""`edge-llasm serve`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import click
+
+from edge_llasm.cli.hearing import hearing_options
+from edge_llasm.cli.output import tell
+from edge_llasm.errors import EngineError
+
+__all__ = ["serve"]
+
+EPILOG = """\b
+Examples:
+  edge-llasm serve
+  edge-llasm serve --port 9000 --alias gpt-4o-audio-preview
+  edge-llasm serve --host 192.168.1.5 --token S3CRET-OF-MINE-1234 --tls-cert c.pem --tls-key k.pem
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    metavar="N",
+    help="0: any free one.",
+)
+@click.option(
+    "--model",
+    default="nano",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="As `edge-llasm models` lists them.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "metal", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto takes what the installed builds support.",
+)
+@hearing_options
+@click.option(
+    "--alias",
+    "aliases",
+    multiple=True,
+    metavar="NAME",
+    help="A further name for the model, for programs that do not let you choose.",
+)
+@click.option(
+    "--token",
+    envvar="EDGE_LLASM_TOKEN",
+    metavar="T",
+    help="What clients must send as their API key; others on this machine see it here, so rather set "
+    "EDGE_LLASM_TOKEN.",
+)
+@click.option("--tls-cert", "certificate", metavar="FILE", help="A certificate in PEM: serve https.")
+@click.option("--tls-key", "key", metavar="FILE", help="Its key.")
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="A name of this machine that clients use."
+)
+@click.option(
+    "--max-queue",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="Questions that may wait; further ones are told when to come back.",
+)
+@click.option(
+    "--max-audio",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds of sound in one request.",
+)
+@click.option(
+    "--cache-mb",
+    type=click.IntRange(min=0),
+    default=512,
+    show_default=True,
+    metavar="MB",
+    help="Memory for chats that may go on, so that they are not read again.",
+)
+@click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
+def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> None:
+    """Serve a model to other programs by OpenAI's API.
+
+    Chat completions with sound in the messages, transcriptions, and the realtime socket. On this machine only,
+    unless --host says otherwise; then a token and TLS are demanded.
+    """
+    try:
+        from edge_llasm.serve.limits import Limits
+        from edge_llasm.serve.server import Place
+        from edge_llasm.serve.server import serve as run
+    except ImportError as error:
+        raise EngineError(f"{error.name} is not installed: pip install 'edge-llasm[serve]'") from error
+    from edge_llasm.assistant import Assistant
+    from edge_llasm.bundle import Bundle
+
+    verbose = options["verbose"]
+    wanted = {name: options[name] for name in ("speech", "trim_window", "verbose")}
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="edge-llasm: %(message)s")
+    bundle = Bundle.find(model)
+    limits = Limits(
+        queue=options["max_queue"], audio_seconds=options["max_audio"], cache_bytes=options["cache_mb"] << 20
+    )
+    names = ("host", "port", "token", "certificate", "key", "hosts")
+    run(
+        bundle,
+        lambda: Assistant.load(bundle, device=device, **wanted),
+        Place(**{name: options[name] for name in names}),
+        limits,
+        aliases=aliases,
+        listening=lambda url: tell(f"{bundle.name} at {url}/v1, as soon as it is loaded; Ctrl-C stops it"),
+    )
