@@ -71,7 +71,8 @@ def description(bundle: Bundle) -> list[str]:
         ("memory", readable(bundle.memory) if bundle.memory else UNKNOWN),
         (
             "speech",
-            f"{speech.engine}, {speech.type or UNKNOWN}, {speech.window_seconds:g} s window, width {speech.d}",
+            f"{speech.engine} {speech.type or UNKNOWN}, onnx {speech.onnx or UNKNOWN}, "
+            f"{speech.window_seconds:g} s window, width {speech.d}",
         ),
         ("llm", f"{llm.type or UNKNOWN}, {llm.n_ctx} tokens context, width {llm.n_embd}"),
         ("template", bundle.template),
