@@ -4,6 +4,7 @@ import click
 
 from edge_llasm import __version__
 from edge_llasm.cli.ask import ask, transcribe
+from edge_llasm.cli.bench import bench
 from edge_llasm.cli.chats import chats
 from edge_llasm.cli.config import config, configured
 from edge_llasm.cli.devices import devices
@@ -38,5 +39,5 @@ def app(context: click.Context) -> None:
     context.default_map = configured(app)
 
 
-for command in (ask, transcribe, talk, models, pull, rm, chats, config, devices, doctor):
+for command in (ask, transcribe, talk, models, pull, rm, chats, config, devices, doctor, bench):
     app.add_command(command)
