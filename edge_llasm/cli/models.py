@@ -81,7 +81,7 @@ def description(bundle: Bundle) -> list[str]:
         revision = f", revision {source.revision}" if source.revision else ""
         facts.append((source.part, f"{source.name}{revision}, licence {source.licence}"))
     facts += [(file.name, f"{readable(file.size)}, sha256 {file.sha256}") for file in bundle.files]
-    lines = [f"{key:<13}{value}" for key, value in facts]
+    lines = [f"{key:<16}{value}" for key, value in facts]
     if bundle.parity is None:
         return [*lines, "never compared with its original: python -m convert.parity does that"]
     return [*lines, "", *bundle.parity.lines()]

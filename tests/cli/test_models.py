@@ -37,7 +37,7 @@ def test_a_manifest_that_does_not_know_its_memory_is_listed(
     assert " -  " in row
     assert run(["models", "old"]) == 0
     shown = capsys.readouterr().out
-    assert "memory       -\n" in shown
+    assert "memory          -\n" in shown
     assert "never compared" in shown
 
 
@@ -58,7 +58,7 @@ def test_one_model_is_told_with_everything(home: Path, capsys: pytest.CaptureFix
         "llama2-llasm-paper",
     ):
         assert part in shown
-    assert "checkpoint   org/big, revision 0123abcd, licence openrail\n" in shown
+    assert "checkpoint      org/big, revision 0123abcd, licence openrail\n" in shown
     assert "\n".join(PARITY.lines()) in shown
 
 
