@@ -2,7 +2,7 @@
 
 Where each of them lies follows from the tower's shape alone, so that the graph is written without them, and they
 one tensor at a time: neither ever needs the memory of a whole model, nor meets protobuf's limit of 2 GB. The runtime
-maps the file.
+maps the file for as long as it packs the numbers for its processor.
 
 q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's type of that name does. int8
 rounds an output's weights by one scale and a whole input by another, the fastest that a CPU can do, but where the rows
