@@ -124,7 +124,7 @@ def write_bundle(
                 place.make(step.name, step.recipe, step.write)
         manifest = manifest_toml(parts, place.bundle, speech_type, onnx_type, llm_type)
         place.make(MANIFEST, None, lambda path: _write_text(path, manifest))
-        check_fit(Bundle.load(place.bundle))  # what the runtime would refuse is refused here
+        check_fit(Bundle.load(place.bundle), new=True)  # what the runtime would refuse is refused here
         if job.cancel.is_set():
             raise KeyboardInterrupt
         place.publish(target)

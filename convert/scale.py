@@ -14,6 +14,7 @@ from convert.errors import ConvertError
 from convert.llm import LLM_TYPES
 from convert.parity import CLIPS
 from convert.random_checkpoint import DTYPES, N_SHARDS, ROOT, write_checkpoint
+from convert.speech_weights import ONNX_TYPES
 from convert.whisper import SPEECH_TYPES
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EdgeLlasmError
@@ -56,6 +57,7 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     )
     places = [str(out / "llasm"), str(out / "bundle"), "--whisper", str(out / "whisper"), "--no-parity"]
     types = ["--quantize", options.quantize, "--speech-type", options.speech_type]
+    types += ["--speech-onnx", options.speech_onnx]
     usage = run(["convert", *places, *types])
     yield f"conversion   {usage.seconds:.0f} s, {usage.memory}"
     if options.delete:
@@ -102,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     add("--dtype", choices=tuple(DTYPES), default="float32", help="of the checkpoint (default: float32)")
     add("--quantize", choices=LLM_TYPES, default="Q4_K_M", help="llm.gguf (default: Q4_K_M)")
     add("--speech-type", choices=SPEECH_TYPES, default="q8_0", help="speech.bin (default: q8_0)")
+    add("--speech-onnx", choices=(*ONNX_TYPES, "none"), default="q8_0", help="speech.onnx (default: q8_0)")
     add("--delete", action="store_true", help="delete the checkpoint once it is converted")
     return result
 

@@ -14,7 +14,6 @@ from convert.adapter import IR_VERSION
 from convert.speech_weights import (
     BLOCK,
     CONVOLUTIONS,
-    LAST_NORMS,
     POSITIONS,
     QUERIES,
     Entry,
@@ -22,7 +21,7 @@ from convert.speech_weights import (
     in_blocks,
     layout,
 )
-from convert.tower import Block, Linear, blocks
+from convert.tower import LAST_NORMS, Block, Linear, blocks
 from convert.whisper import WhisperShape
 
 OPSET = 17
@@ -78,9 +77,7 @@ class _Tower:
         value = self._node("Unsqueeze", [mel, self._ints("axis_0", [0])], "mel_batch")
         for i, conv in enumerate(("conv1", "conv2")):
             names = [name for name in CONVOLUTIONS if conv in name]
-            value = self._node(
-                "Conv", [value, *names], f"{conv}", pads=[1, 1], strides=[i + 1], kernel_shape=[3]
-            )
+            value = self._node("Conv", [value, *names], conv, pads=[1, 1], strides=[i + 1], kernel_shape=[3])
             value = self._gelu(value, f"{conv}.gelu")
         value = self._node("Squeeze", [value, self._ints("axis_0", [0])], "conv")  # (d, n)
         value = self._node("Transpose", [value], "conv.rows", perm=[1, 0])  # (n, d)
@@ -107,11 +104,11 @@ class _Tower:
         )
 
     def _cross_attention(self, block: Block, value: str, heard: str) -> str:
-        assert block.cross_q and block.cross_kv and block.cross_out
-        query = self._linear(block.cross_q, self._norm(value, block.norms[1]))
-        parts = [query, *self._split(self._linear(block.cross_kv, heard), 2 * [self._shape.d])]
-        found = self._attention(block.cross_out.name, parts, self._shape.decoder_heads, causal=False)
-        return self._add(value, self._linear(block.cross_out, found))
+        asking, there, out = block.cross
+        query = self._linear(asking, self._norm(value, block.norms[1]))
+        parts = [query, *self._split(self._linear(there, heard), 2 * [self._shape.d])]
+        found = self._attention(out.name, parts, self._shape.decoder_heads, causal=False)
+        return self._add(value, self._linear(out, found))
 
     def _feed_forward(self, block: Block, value: str) -> str:
         wide = self._linear(block.fc1, self._norm(value, block.norms[-1]))

@@ -2,7 +2,7 @@
 
 Where each of them lies follows from the tower's shape alone, so that the graph is written without them, and they
 one tensor at a time: neither ever needs the memory of a whole model, nor meets protobuf's limit of 2 GB. The runtime
-maps the file.
+maps the file for as long as it packs the numbers for its processor.
 
 q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's type of that name does. int8
 rounds an output's weights by one scale and a whole input by another, the fastest that a CPU can do, but where the rows
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from convert.errors import ConvertError
 from convert.tensors import Tensors
-from convert.tower import Linear, blocks
+from convert.tower import Linear, linears, norms
 from convert.whisper import WhisperShape, expected_shape, read_tensor, start_embedding
 
 OnnxType = Literal["q8_0", "int8", "f32"]
@@ -35,7 +35,6 @@ BLOCK, BLOCK_PEAK, BLOCK_ZERO = 32, 127, 128
 """Weights that share a scale, the largest of them when it is rounded, and what stands for 0"""
 QUERIES, POSITIONS = "decoder.queries", "encoder.embed_positions.weight"
 CONVOLUTIONS = tuple(f"encoder.{conv}.{part}" for conv in ("conv1", "conv2") for part in ("weight", "bias"))
-LAST_NORMS = {"encoder": "encoder.layer_norm", "decoder": "decoder.layer_norm"}
 
 
 @dataclass(frozen=True)
@@ -70,21 +69,6 @@ def weights_bytes(shape: WhisperShape, n_queries: int, kind: OnnxType) -> int:
     return sum(_aligned(entry.size) for entry in layout(shape, n_queries, kind))
 
 
-def linears(shape: WhisperShape) -> Iterator[Linear]:
-    """All of both sides."""
-    for side in LAST_NORMS:
-        for block in blocks(shape, side):
-            yield from block.linears
-
-
-def norms(shape: WhisperShape) -> Iterator[str]:
-    """All of both sides."""
-    for side, last in LAST_NORMS.items():
-        for block in blocks(shape, side):
-            yield from block.norms
-        yield last
-
-
 def write_weights(
     path: Path, shape: WhisperShape, n_queries: int, tensors: Tensors, kind: OnnxType = "q8_0"
 ) -> None:
@@ -98,9 +82,7 @@ def write_weights(
         raise ConvertError(f"{kind} needs a width that is a multiple of {BLOCK}, not {shape.d}: use f32")
     with path.open("wb") as file:
         arrays = _arrays(shape, n_queries, tensors, kind)
-        for entry, (name, data) in zip(layout(shape, n_queries, kind), arrays, strict=True):
-            if (name, data.shape) != (entry.name, entry.dims):
-                raise ConvertError(f"{name} {data.shape} is not {entry.name} {entry.dims}")
+        for entry, data in zip(layout(shape, n_queries, kind), arrays, strict=True):
             file.write(np.ascontiguousarray(data, entry.dtype).tobytes())
             file.write(bytes(_aligned(entry.size) - entry.size))
 
@@ -151,24 +133,22 @@ def _entries(shape: WhisperShape, n_queries: int, kind: OnnxType) -> Iterator[En
 
 def _arrays(
     shape: WhisperShape, n_queries: int, tensors: Tensors, kind: OnnxType
-) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The same tensors in the same order, with their numbers."""
+) -> Iterator[NDArray[np.generic]]:
+    """The numbers of the same tensors in the same order."""
     for name in (*CONVOLUTIONS, POSITIONS):
-        yield name, _read(tensors, name, shape)
+        yield _read(tensors, name, shape)
     positions = _read(tensors, "decoder.embed_positions.weight", shape)[:n_queries]
-    yield QUERIES, positions + start_embedding(shape, tensors)
+    yield positions + start_embedding(shape, tensors)
     for norm in norms(shape):
-        for part in ("weight", "bias"):
-            yield f"{norm}.{part}", _read(tensors, f"{norm}.{part}", shape)
+        yield _read(tensors, f"{norm}.weight", shape)
+        yield _read(tensors, f"{norm}.bias", shape)
     for linear in linears(shape):
         weight = np.concatenate([_read(tensors, f"{name}.weight", shape) for name in linear.sources])
         if kind == "f32":
-            yield f"{linear.name}.weight", weight.T
+            yield weight.T
         else:
-            rounded, scale = quantize_blocks(weight) if in_blocks(linear, kind) else quantize(weight)
-            yield f"{linear.name}.weight", rounded
-            yield f"{linear.name}.scale", scale
-        yield f"{linear.name}.bias", np.concatenate([_bias(tensors, name, shape) for name in linear.sources])
+            yield from quantize_blocks(weight) if in_blocks(linear, kind) else quantize(weight)
+        yield np.concatenate([_bias(tensors, name, shape) for name in linear.sources])
 
 
 def _bias(tensors: Tensors, name: str, shape: WhisperShape) -> NDArray[np.float32]:

@@ -6,9 +6,11 @@ is rounded once.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from convert.whisper import FFN_FACTOR, WhisperShape
+
+LAST_NORMS = {"encoder": "encoder.layer_norm", "decoder": "decoder.layer_norm"}
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,18 @@ class Block:
     out: Linear
     fc1: Linear
     fc2: Linear
-    cross_q: Linear | None = None
-    cross_kv: Linear | None = None
-    cross_out: Linear | None = None
-    """the decoder's look at the encoder"""
+    cross: tuple[Linear, ...] = ()
+    """the decoder's look at the encoder: its queries, what it finds there, its output"""
 
     @property
     def linears(self) -> tuple[Linear, ...]:
         """In the order of computation."""
-        some = (self.qkv, self.out, self.cross_q, self.cross_kv, self.cross_out, self.fc1, self.fc2)
-        return tuple(linear for linear in some if linear is not None)
+        return (self.qkv, self.out, *self.cross, self.fc1, self.fc2)
 
     @property
     def norms(self) -> tuple[str, ...]:
         """Hugging Face's names of its layer norms, in the order of computation."""
-        names = ("self_attn", "encoder_attn", "final") if self.cross_q else ("self_attn", "final")
+        names = ("self_attn", "encoder_attn", "final") if self.cross else ("self_attn", "final")
         return tuple(f"{self.source}.{name}_layer_norm" for name in names)
 
 
@@ -59,18 +58,32 @@ def blocks(shape: WhisperShape, side: str) -> Iterator[Block]:
     for layer in range(shape.decoder_layers if asking else shape.encoder_layers):
         at = f"{side}.layers.{layer}"
         own, cross = f"{at}.self_attn", f"{at}.encoder_attn"
-        block = Block(
+        yield Block(
             source=at,
             qkv=Linear(f"{at}.qkv", d, 3 * d, tuple(f"{own}.{part}_proj" for part in "qkv"), asking),
             out=Linear(f"{at}.out", d, d, (f"{own}.out_proj",), asking),
             fc1=Linear(f"{at}.fc1", d, wide, (f"{at}.fc1",), asking),
             fc2=Linear(f"{at}.fc2", wide, d, (f"{at}.fc2",), asking),
-        )
-        if asking:
-            block = replace(
-                block,
-                cross_q=Linear(f"{at}.cross_q", d, d, (f"{cross}.q_proj",), asking),
-                cross_kv=Linear(f"{at}.cross_kv", d, 2 * d, (f"{cross}.k_proj", f"{cross}.v_proj")),
-                cross_out=Linear(f"{at}.cross_out", d, d, (f"{cross}.out_proj",), asking),
+            cross=(
+                Linear(f"{at}.cross_q", d, d, (f"{cross}.q_proj",), asking),
+                Linear(f"{at}.cross_kv", d, 2 * d, (f"{cross}.k_proj", f"{cross}.v_proj")),
+                Linear(f"{at}.cross_out", d, d, (f"{cross}.out_proj",), asking),
             )
-        yield block
+            if asking
+            else (),
+        )
+
+
+def linears(shape: WhisperShape) -> Iterator[Linear]:
+    """All of both sides, in the order of computation."""
+    for side in LAST_NORMS:
+        for block in blocks(shape, side):
+            yield from block.linears
+
+
+def norms(shape: WhisperShape) -> Iterator[str]:
+    """Hugging Face's names of all layer norms of both sides, likewise."""
+    for side, last in LAST_NORMS.items():
+        for block in blocks(shape, side):
+            yield from block.norms
+        yield last

@@ -14,10 +14,16 @@ SEVERITY_INFO, SEVERITY_FATAL = 1, 4
 
 
 def open_session(
-    path: Path, n_threads: int, providers: tuple[str, ...] = (), *, verbose: bool = False
+    path: Path,
+    n_threads: int,
+    providers: tuple[str, ...] = (),
+    *,
+    verbose: bool = False,
+    look_only: bool = False,
 ) -> Any:
     """An InferenceSession on `providers`, best first, and on the CPU for what they cannot do.
 
+    `look_only` prepares nothing for computing, which of a large graph takes seconds and its weights' memory again.
     Raises BundleError for a file that onnxruntime does not take, EngineError when there is no onnxruntime.
     """
     ort = onnxruntime()
@@ -28,6 +34,9 @@ def open_session(
     options.inter_op_num_threads = 1
     # Waiting threads would hold the cores that another engine needs next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if look_only:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = SEVERITY_INFO if verbose else SEVERITY_FATAL
     try:
         return ort.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])

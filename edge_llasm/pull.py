@@ -69,7 +69,7 @@ def install(published: Published, progress: Progress | None = None) -> Path:
         raise DownloadError(f"cannot write {partial} ({error.strerror}): look at it, or remove it") from error
     for file in bundle.files:
         fetch(published.origin.remote(file), partial / file.name, progress)
-    check_fit(Bundle.load(partial))
+    check_fit(Bundle.load(partial), new=True)
     return partial.rename(require_new(bundle.name))
 
 

@@ -54,12 +54,14 @@ def _check_size(path: Path, file: BundleFile) -> None:
         raise BundleError(f"{path} {what}: {size} bytes, {MANIFEST} says {file.size}; {_AGAIN}")
 
 
-def check_fit(bundle: Bundle) -> None:
+def check_fit(bundle: Bundle, *, new: bool = False) -> None:
     """Compare what the files say of themselves with the manifest. Raises BundleError.
 
-    Only after `check_files`: the adapter is opened by onnxruntime.
+    Only after `check_files`: onnxruntime opens the adapter, and speech.onnx of a `new` bundle. Of others it is left
+    to the engine, which asks the same when it is loaded.
     """
     from edge_llasm.adapter import Adapter
+    from edge_llasm.speech import onnx
 
     speech, llm = bundle.speech, bundle.llm
     if speech.engine == WHISPER_ENGINE:
@@ -77,6 +79,8 @@ def check_fit(bundle: Bundle) -> None:
     with Adapter.open(bundle.adapter_file) as adapter:
         _fits(bundle.adapter_file, "d", adapter.d, speech.d)
         _fits(bundle.adapter_file, "n_embd", adapter.n_embd, llm.n_embd)
+    if new and bundle.has_onnx:
+        onnx.look_at(bundle.onnx_file, speech)
     gguf = read_gguf(bundle.llm_file)
     _fits(bundle.llm_file, "n_embd", gguf.n_embd, llm.n_embd)
     _fits(bundle.llm_file, "n_vocab", gguf.n_vocab, llm.n_vocab)

@@ -9,6 +9,7 @@ import pytest
 
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import BundleError
+from edge_llasm.verify import check_fit
 
 FILES = ["speech.bin", "adapter.onnx", "llm.gguf"]
 ALL_FILES = [*FILES, "speech.onnx", "speech.weights"]
@@ -103,3 +104,14 @@ def test_parts_that_do_not_fit_the_manifest(copy: Path, old: str, new: str, mess
     assert f"\n{old}\n" in text
     manifest.write_text(text.replace(f"\n{old}\n", f"\n{new}\n"), "utf-8")
     refused(copy, message)
+
+
+def test_a_new_bundle_s_second_engine_is_looked_at_before_it_is_needed(copy: Path) -> None:
+    check_fit(Bundle.load(copy), new=True)
+    (copy / "speech.onnx").write_bytes((copy / "adapter.onnx").read_bytes())
+    check_fit(Bundle.load(copy))
+    with pytest.raises(
+        BundleError, match=r"speech\.onnx does not fit this bundle.*\(80, any\) to \(16, 64\)"
+    ) as caught:
+        check_fit(Bundle.load(copy), new=True)
+    assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ import click
 
 from edge_llasm import __version__
 from edge_llasm.cli.ask import ask, transcribe
+from edge_llasm.cli.bench import bench
 from edge_llasm.cli.chats import chats
 from edge_llasm.cli.config import config, configured
 from edge_llasm.cli.devices import devices
@@ -40,5 +41,8 @@ def app(context: click.Context) -> None:
     context.default_map = configured(app)
 
 
-for command in (ask, transcribe, talk, hotkey, serve, models, pull, rm, chats, config, devices, doctor):
+COMMANDS = (
+    ask, transcribe, talk, hotkey, serve, models, pull, rm, chats, config, devices, doctor, bench,
+)  # fmt: skip
+for command in COMMANDS:
     app.add_command(command)

@@ -71,7 +71,8 @@ def description(bundle: Bundle) -> list[str]:
         ("memory", readable(bundle.memory) if bundle.memory else UNKNOWN),
         (
             "speech",
-            f"{speech.engine}, {speech.type or UNKNOWN}, {speech.window_seconds:g} s window, width {speech.d}",
+            f"{speech.engine} {speech.type or UNKNOWN}, onnx {speech.onnx or UNKNOWN}, "
+            f"{speech.window_seconds:g} s window, width {speech.d}",
         ),
         ("llm", f"{llm.type or UNKNOWN}, {llm.n_ctx} tokens context, width {llm.n_embd}"),
         ("template", bundle.template),
@@ -80,7 +81,7 @@ def description(bundle: Bundle) -> list[str]:
         revision = f", revision {source.revision}" if source.revision else ""
         facts.append((source.part, f"{source.name}{revision}, licence {source.licence}"))
     facts += [(file.name, f"{readable(file.size)}, sha256 {file.sha256}") for file in bundle.files]
-    lines = [f"{key:<13}{value}" for key, value in facts]
+    lines = [f"{key:<16}{value}" for key, value in facts]
     if bundle.parity is None:
         return [*lines, "never compared with its original: python -m convert.parity does that"]
     return [*lines, "", *bundle.parity.lines()]

@@ -79,5 +79,9 @@ def log_mel(
     """
     if n_frames is None:
         return normalize(log_mel_power(samples, n_mels))
-    samples = np.pad(samples, (0, max(0, n_frames * HOP - len(samples))))
-    return normalize(log_mel_power(samples, n_mels))[:, :n_frames]
+    sounding = min(n_frames, -(-(len(samples) + N_FFT // 2) // HOP))  # later frames reach no sample
+    samples = np.pad(samples, (0, max(0, sounding * HOP - len(samples))))
+    log_power = log_mel_power(samples, n_mels)
+    silent = max(0, n_frames - log_power.shape[1])
+    floor = np.log10(np.float32(POWER_FLOOR))
+    return normalize(np.pad(log_power, ((0, 0), (0, silent)), constant_values=floor))[:, :n_frames]

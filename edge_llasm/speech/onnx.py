@@ -1,7 +1,8 @@
 """The speech tower on onnxruntime, for the CPU: encoder and decoder in one pass, all queries at once.
 
 The graph takes a log-mel spectrogram of any even length, so the window is trimmed by what it is given. Its numbers
-lie in a file beside it, which onnxruntime maps.
+lie in a file beside it, which onnxruntime maps while it packs them: unpacked ones would be mapped for good, and a clip
+would take more than twice the time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edge_llasm.onnx_session import open_session
 from edge_llasm.speech.mel import MEL_PER_POSITION, log_mel
 from edge_llasm.speech.window import fitting, window
 
-__all__ = ["NAME", "OnnxSpeech"]
+__all__ = ["NAME", "OnnxSpeech", "look_at"]
 
 NAME = "onnx"
 MAX_THREADS = 8
@@ -43,9 +44,8 @@ class OnnxSpeech:
     ) -> OnnxSpeech:
         """Load a file that `Bundle.verify` has passed. Raises BundleError, EngineError."""
         session = open_session(path, n_threads or min(MAX_THREADS, physical_cores()), verbose=verbose)
-        engine = cls(session, path, spec)
-        engine._check()
-        return engine
+        _check(session, path, spec)
+        return cls(session, path, spec)
 
     @property
     def d(self) -> int:
@@ -82,29 +82,6 @@ class OnnxSpeech:
             raise EngineError(f"{self._path.name} gave states that are not finite; convert the model again")
         return np.asarray(states, np.float32)
 
-    def _check(self) -> None:
-        """The graph must be the one of the manifest: one input (n_mels, any), one output (n_queries, d)."""
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        found = [
-            (value.type, value.shape[0], value.shape[1])
-            for value in (*inputs, *outputs)
-            if len(value.shape) == 2
-        ]
-        spec, kind = self._spec, "tensor(float)"
-        if (
-            len(inputs) != 1
-            or len(outputs) != 1
-            or len(found) != 2
-            or found[0][:2] != (kind, spec.n_mels)
-            or isinstance(found[0][2], int)
-            or found[1] != (kind, spec.n_queries, spec.d)
-        ):
-            shapes = ", ".join(str(value.shape) for value in (*inputs, *outputs))
-            raise BundleError(
-                f"{self._path} does not fit this bundle: from ({spec.n_mels}, n) to ({spec.n_queries}, {spec.d}) is "
-                f"wanted, it has {shapes}; convert the model again"
-            )
-
     def close(self) -> None:
         """Free the session; closing twice is fine."""
         self._session = None
@@ -116,3 +93,25 @@ class OnnxSpeech:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.close()
+
+
+def look_at(path: Path, spec: SpeechSpec) -> None:
+    """Find out whether `open` would take the file, in far less time. Raises BundleError, EngineError."""
+    _check(open_session(path, 1, look_only=True), path, spec)
+
+
+def _check(session: Any, path: Path, spec: SpeechSpec) -> None:
+    """The graph must be the manifest's: one input (n_mels, any), one output (n_queries, d), both float32."""
+    values = [*session.get_inputs(), *session.get_outputs()]
+    shapes = [tuple(value.shape) for value in values]
+    if (
+        len(session.get_inputs()) != 1
+        or [len(shape) for shape in shapes] != [2, 2]
+        or any(value.type != "tensor(float)" for value in values)
+        or (shapes[0][0], *shapes[1]) != (spec.n_mels, spec.n_queries, spec.d)
+        or isinstance(shapes[0][1], int)
+    ):
+        raise BundleError(
+            f"{path} does not fit this bundle: float32 ({spec.n_mels}, any) to ({spec.n_queries}, {spec.d}) is wanted, "
+            f"it has {', '.join(map(str, shapes))}; convert the model again"
+        )

@@ -37,7 +37,7 @@ def test_a_manifest_that_does_not_know_its_memory_is_listed(
     assert " -  " in row
     assert run(["models", "old"]) == 0
     shown = capsys.readouterr().out
-    assert "memory       -\n" in shown
+    assert "memory          -\n" in shown
     assert "never compared" in shown
 
 
@@ -50,9 +50,15 @@ def test_one_model_is_told_with_everything(home: Path, capsys: pytest.CaptureFix
     write_parity(folder)
     assert run(["models", str(folder)]) == 0
     shown = capsys.readouterr().out
-    for part in ("tiny 0.1.0", "whisper.cpp, f16, 5 s window", "llm.gguf", "sha256", "llama2-llasm-paper"):
+    for part in (
+        "tiny 0.1.0",
+        "whisper.cpp f16, onnx q8_0, 5 s window",
+        "llm.gguf",
+        "sha256",
+        "llama2-llasm-paper",
+    ):
         assert part in shown
-    assert "checkpoint   org/big, revision 0123abcd, licence openrail\n" in shown
+    assert "checkpoint      org/big, revision 0123abcd, licence openrail\n" in shown
     assert "\n".join(PARITY.lines()) in shown
 
 

@@ -212,6 +212,23 @@ def test_the_command_prints_the_table_and_notes_it(
     assert "has no recordings" in capsys.readouterr().err
 
 
+def test_of_a_model_of_the_full_window_the_command_tells_what_trimming_changes(
+    tmp_path: Path, checkpoint: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(checkpoint, tmp_path / "tiny", trim_window=False)
+    (tmp_path / "clips").mkdir()
+    soundfile.write(tmp_path / "clips/question.wav", CLIPS[1], RATE)
+    places = ["--reference", str(checkpoint[0]), "--whisper", str(checkpoint[1])]
+    assert main([str(tmp_path / "tiny"), *places, "--tokens", "4", "--clips", str(tmp_path / "clips")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4] == "a window as long as the clip (--trim-window), against the full one:"
+    assert [line.split()[:2] for line in lines[-3:]] == [["1", "s"], ["2", "s"], ["4", "s"]]
+    parity = Bundle.load(tmp_path / "tiny").parity
+    assert parity is not None
+    assert [row.seconds for row in parity.trimmed] == [1.0, 2.0, 4.0]
+    assert {row.positions for row in parity.trimmed} == {3 * 4}
+
+
 def test_a_context_without_room_for_an_answer_is_one_line(
     tmp_path: Path, checkpoint: tuple[Path, Path], reference: Reference
 ) -> None:

@@ -1,5 +1,7 @@
 """speech.onnx computes what PyTorch computes from the same weights."""
 
+import tracemalloc
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from convert.errors import ConvertError
 from convert.sizes import graph_bytes
 from convert.speech_onnx import write_graph
 from convert.speech_weights import ONNX_TYPES, OnnxType, layout, weights_bytes, write_weights
+from convert.tensors import Tensor
+from convert.whisper import WhisperShape, expected_shape, tensor_names
 from edge_llasm.bundle import Bundle
 from edge_llasm.speech.onnx import OnnxSpeech
 from edge_llasm.speech.window import window
@@ -66,6 +70,36 @@ def test_fewer_bits_are_fewer_bytes(tmp_path: Path, tensors: Tensors) -> None:
     assert sizes == sorted(sizes)
     large = replace(WHISPER, d=1280, encoder_layers=32, decoder_layers=32, n_audio_ctx=1500)
     assert weights_bytes(large, 64, "int8") < 0.28 * weights_bytes(large, 64, "f32")
+
+
+class OnDemand(Mapping[str, Tensor]):
+    """Tensors that are made when they are looked at, as a checkpoint's are read."""
+
+    def __init__(self, shape: WhisperShape) -> None:
+        self._dims = {theirs: expected_shape(theirs, shape) for _, theirs in tensor_names(shape)}
+        self._dims["decoder.embed_tokens.weight"] = (3, shape.d)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return np.full(self._dims[name], 0.01, np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._dims)
+
+    def __len__(self) -> int:
+        return len(self._dims)
+
+
+@pytest.mark.parametrize("kind", ONNX_TYPES)
+def test_a_few_tensors_are_in_memory_not_the_model(tmp_path: Path, kind: OnnxType) -> None:
+    shape = replace(WHISPER, d=256, encoder_layers=6, decoder_layers=6)
+    largest = 4 * 4 * shape.d**2  # bytes of a feed-forward matrix in float32
+    tracemalloc.start()
+    try:
+        write_weights(tmp_path / "weights", shape, N_QUERIES, OnDemand(shape), kind)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * largest < 0.25 * weights_bytes(shape, N_QUERIES, "f32")
 
 
 def test_names_with_the_model_prefix_are_found(tmp_path: Path, tensors: Tensors) -> None:

@@ -1,0 +1,1 @@
+"""What takes how long on this machine, and what the machine itself could do."""
