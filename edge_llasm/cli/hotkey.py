@@ -222,8 +222,11 @@ class _Hotkey:
                 self._tell(event)
             for trouble in self._courier.troubles():
                 tell(trouble)
-            if self._keys is not None:
-                self._keys.want_cancel(self._session.state != "idle" or self._courier.busy)
+            self._want_cancel()
+
+    def _want_cancel(self) -> None:
+        if self._keys is not None:
+            self._keys.want_cancel(self._session.state != "idle" or self._courier.busy)
 
     def _wait(self) -> None:
         """Until a key moves or somebody asks, but no longer than the microphone may wait."""
@@ -248,6 +251,7 @@ class _Hotkey:
             if not recording:
                 self._courier.stop()
                 self._session.press()
+                self._want_cancel()  # before anybody is told that there is something to cancel
                 tell("recording")
         elif action == "cancel":
             self._courier.stop()
