@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
+import anyio
 from starlette.requests import HTTPConnection, Request
 
 from edge_llasm.bundle import Bundle
@@ -82,11 +83,15 @@ def client_of(connection: HTTPConnection, user: str = "") -> str:
 
 
 async def json_body(request: Request) -> Any:
-    """The body as JSON. Raises ApiError."""
+    """The body as JSON, parsed on another thread: it may be megabytes. Raises ApiError."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise bad_request("the body must be application/json")
+    return await anyio.to_thread.run_sync(_parsed, await request.body())
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        return json.loads((await request.body()).decode("utf-8"), parse_constant=_no_number)
+        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except RecursionError as error:
         raise bad_request("the body is nested too deep") from error
     except ValueError as error:  # no UTF-8, no JSON, a number of thousands of digits

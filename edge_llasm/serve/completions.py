@@ -12,6 +12,7 @@ from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
+import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -43,7 +44,9 @@ class Heard:
 async def chat_completions(request: Request) -> Response:
     """Answer a chat, at once or as server-sent events."""
     backend = backend_of(request)
-    chat = parse_chat(await json_body(request), backend.bundle, backend.names, backend.limits)
+    body = await json_body(request)
+    rules = backend.bundle, backend.names, backend.limits
+    chat = await anyio.to_thread.run_sync(parse_chat, body, *rules)  # megabytes of base64
     files = [part for turn in chat.turns for part in turn.user if isinstance(part, bytes)]
     batch = await backend.recordings.decode(files)
     answer = _Answer(backend, chat, batch)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.sampling import Sampling
 from edge_llasm.serve.decoder import Decoder
@@ -27,6 +28,8 @@ class Understood:
     """The question is heard; the answer follows."""
 
     user: tuple[str | Spoken, ...]
+    seconds: float
+    """of its recordings"""
     ms: float
     """that hearing took"""
 
@@ -67,7 +70,8 @@ class Conversation:
         def work(assistant: Assistant, cancel: threading.Event) -> Generator[Understood | Chunk, None, None]:
             start = perf_counter()
             user = _heard(assistant, said, cancel)
-            yield Understood(user, 1000 * (perf_counter() - start))
+            seconds = sum(len(part) for part in said if isinstance(part, np.ndarray)) / SAMPLE_RATE
+            yield Understood(user, seconds, 1000 * (perf_counter() - start))
             yield from assistant.answer(
                 [*turns, Turn(user)], system=settings.system, options=settings.options, cancel=cancel
             )

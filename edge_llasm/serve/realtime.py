@@ -277,7 +277,7 @@ class _Session:
             async with aclosing(self._chat.answer(settings)) as items:
                 async for item in items:
                     if isinstance(item, Understood):
-                        user, answer.heard_ms = item.user, item.ms
+                        user, answer.seconds, answer.heard_ms = item.user, item.seconds, item.ms
                         continue
                     if item.text:
                         answer.text += item.text
@@ -286,7 +286,8 @@ class _Session:
                         answer.last = item
             await self._finish(answer, "completed" if answer.ended == "stop" else "incomplete")
             if answer.last is not None and answer.last.timings is not None:
-                self._backend.metrics.answered(answer.last.timings, 0.0, answer.heard_ms / 1000)
+                heard_s = answer.heard_ms / 1000
+                self._backend.metrics.answered(answer.last.timings, answer.seconds, heard_s)
         except asyncio.CancelledError:
             self._backend.metrics.cancelled.inc()
             with suppress(WebSocketDisconnect, RuntimeError):
@@ -355,7 +356,7 @@ class _Answer:
         self._model = model
         self.id, self.item_id = _new("resp"), _new("item")
         self.text = ""
-        self.heard_ms = 0.0
+        self.seconds = self.heard_ms = 0.0
         self.last: Chunk | None = None
         self.at = {"response_id": self.id, "output_index": 0}
         self.inside = {**self.at, "item_id": self.item_id, "content_index": 0}
@@ -402,7 +403,7 @@ class _Answer:
                 },
                 "output_token_details": {"audio_tokens": 0, "text_tokens": timings.generated_tokens},
             }
-            response["timings"] = timings_of(self.last, 0.0, self.heard_ms)
+            response["timings"] = timings_of(self.last, self.seconds, self.heard_ms)
         return response
 
 

@@ -82,6 +82,7 @@ def test_a_question_that_is_committed_is_answered(socket: Socket, speech: Path) 
     assert response["output"][0]["content"] == [{"type": "output_text", "text": text_of(events)}]
     assert response["status"] in ("completed", "incomplete")
     assert response["usage"]["input_token_details"]["audio_tokens"] == 16
+    assert response["timings"]["audio_seconds"] == pytest.approx(1.9, abs=0.1)
 
 
 def test_how_the_sound_is_sliced_changes_nothing(app: TestClient, speech: Path) -> None:
