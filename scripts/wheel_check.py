@@ -20,6 +20,7 @@ from pathlib import Path
 from setup import REQUIREMENTS, ROOT, llama_wheel
 
 MANIFEST = tomllib.loads((ROOT / "models" / "nano" / "bundle.toml").read_text(encoding="utf-8"))
+PAGE = "edge_llasm/serve/page/"
 NANO = {"README.md", "bundle.toml", *MANIFEST["files"]}
 IMPORT = """
 import importlib.util, sys
@@ -62,6 +63,9 @@ def check_contents(wheel: Path) -> None:
     demo = {name for name in nano if name.startswith("demo/")}
     if nano - demo != NANO or not any(name.endswith(".ogg") for name in demo):
         fail(f"the wheel's nano should be {sorted(NANO)} and demo/*.ogg, it is {sorted(nano)}")
+    served = {path.name for path in (ROOT / PAGE).iterdir()}
+    if served - {name.removeprefix(PAGE) for name in names}:
+        fail(f"the wheel should hold all of {PAGE}")
     strays = [name for name in names if not name.startswith(("edge_llasm/", "edge_llasm-"))]
     if strays:
         fail(f"the wheel holds more than the package: {strays[:5]}")

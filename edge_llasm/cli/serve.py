@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edge_llasm.cli.hearing import hearing_options
-from edge_llasm.cli.output import tell
+from edge_llasm.cli.output import on_a_terminal, tell
 from edge_llasm.errors import EngineError
 
 __all__ = ["serve"]
@@ -16,6 +16,7 @@ __all__ = ["serve"]
 EPILOG = """\b
 Examples:
   edge-llasm serve
+  edge-llasm serve --lan
   edge-llasm serve --port 9000 --alias gpt-4o-audio-preview
   edge-llasm serve --host 192.168.1.5 --token S3CRET-OF-MINE-1234 --tls-cert c.pem --tls-key k.pem
 """
@@ -60,6 +61,11 @@ Examples:
     help="What clients must send as their API key; others on this machine see it here, so rather set "
     "EDGE_LLASM_TOKEN.",
 )
+@click.option(
+    "--lan",
+    is_flag=True,
+    help="For the phone: https on this machine's address in the network, and a QR code that lets one browser in.",
+)
 @click.option("--tls-cert", "certificate", metavar="FILE", help="A certificate in PEM: serve https.")
 @click.option("--tls-key", "key", metavar="FILE", help="Its key.")
 @click.option(
@@ -91,12 +97,16 @@ Examples:
 )
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
 def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> None:
-    """Serve a model to other programs by OpenAI's API.
+    """Serve a model to browsers, as a page to talk with, and to other programs, by OpenAI's API.
 
     Chat completions with sound in the messages, transcriptions, and the realtime socket. On this machine only,
-    unless --host says otherwise; then a token and TLS are demanded.
+    unless --lan or --host say otherwise; then a token and TLS are demanded.
     """
+    lan = options["lan"]
     try:
+        if lan:
+            from edge_llasm.serve.lan import lan_folder, on_the_lan
+            from edge_llasm.serve.qr import drawn
         from edge_llasm.serve.limits import Limits
         from edge_llasm.serve.server import Place
         from edge_llasm.serve.server import serve as run
@@ -113,11 +123,28 @@ def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> 
         queue=options["max_queue"], audio_seconds=options["max_audio"], cache_bytes=options["cache_mb"] << 20
     )
     names = ("host", "port", "token", "certificate", "key", "hosts")
+    place = Place(**{name: options[name] for name in names})
+    if lan:
+        place = on_the_lan(place, lan_folder())
+
+    def listening(url: str) -> None:
+        tell(f"{bundle.name} at {url}/v1 for programs, as soon as it is loaded; Ctrl-C stops it")
+        if place.token is None:
+            tell(f"for a browser: {url}")
+        if lan and options["token"] is None:
+            tell(f"its token is kept in {lan_folder()}: remove it, and nobody is in any more")
+
+    def invite(link: str) -> None:
+        if lan and on_a_terminal():
+            click.echo(drawn(link), err=True)
+        tell(f"for one browser, once: {link}")
+
     run(
         bundle,
         lambda: Assistant.load(bundle, device=device, **wanted),
-        Place(**{name: options[name] for name in names}),
+        place,
         limits,
         aliases=aliases,
-        listening=lambda url: tell(f"{bundle.name} at {url}/v1, as soon as it is loaded; Ctrl-C stops it"),
+        listening=listening,
+        invite=invite,
     )

@@ -18,10 +18,12 @@ from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.serve.api_errors import ApiError, JsonResponse, translated
 from edge_llasm.serve.backend import Backend, backend_of
 from edge_llasm.serve.completions import chat_completions
+from edge_llasm.serve.door import Door
 from edge_llasm.serve.hangup import ClientGone
 from edge_llasm.serve.metrics import Counting
 from edge_llasm.serve.realtime import realtime
 from edge_llasm.serve.security import Guard
+from edge_llasm.serve.static import page_routes
 from edge_llasm.serve.transcriptions import transcriptions
 
 __all__ = ["create_app"]
@@ -32,8 +34,17 @@ GONE = 499
 """The status that nobody gets to see"""
 
 
-def create_app(backend: Backend, *, token: str | None = None, hosts: Collection[str] = ()) -> Starlette:
-    """An ASGI application; its lifespan loads the model and gives it back."""
+def create_app(
+    backend: Backend,
+    *,
+    token: str | None = None,
+    hosts: Collection[str] = (),
+    door: Door | None = None,
+) -> Starlette:
+    """An ASGI application; its lifespan loads the model and gives it back.
+
+    `door`: how browsers get in, where a token is demanded.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -50,12 +61,14 @@ def create_app(backend: Backend, *, token: str | None = None, hosts: Collection[
         Route("/v1/models/{name}", model),
         Route("/health", health),
         Route("/metrics", metrics),
+        *page_routes(),
+        *([door.route] if door else []),
     ]
     app = Starlette(
         routes=[*routes, WebSocketRoute("/v1/realtime", realtime)],
         middleware=[
             Middleware(Counting, backend.metrics, frozenset(route.path for route in routes)),
-            Middleware(Guard, backend.limits, token, hosts),
+            Middleware(Guard, backend.limits, token, hosts, door),
         ],
         exception_handlers={
             ApiError: _api_error,

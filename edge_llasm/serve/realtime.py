@@ -208,8 +208,10 @@ class _Session:
         item = event.table("item")
         event.finish({"previous_item_id": ()})
         item.choice("type", ("message",))
-        item.choice("role", ("user",))
         name = item.text("id") or _new("item")
+        if item.choice("role", ("user", "assistant")) == "assistant":
+            await self._create_answer(item, name)
+            return
         parts: list[str | Samples] = []
         shown: list[dict[str, Any]] = []
         for i, one in enumerate(item.items("content")):
@@ -233,8 +235,29 @@ class _Session:
         self._chat.said = (*self._chat.said, *parts)
         await self._add(name, shown)
 
+    async def _create_answer(self, item: Fields, name: str) -> None:
+        """An earlier answer, so that a chat can go on over another socket."""
+        text = ""
+        for i, one in enumerate(item.items("content")):
+            part = Fields(one, item.path(f"content[{i}]"))
+            part.choice("type", ("output_text", "text"))
+            text += part.text("text") or ""
+            part.finish()
+        item.finish({"object": ("realtime.item",), "status": ("completed", "incomplete")})
+        said = tuple(part for part in self._chat.said if isinstance(part, str))
+        if not text or not said or len(said) < len(self._chat.said):
+            raise bad_request(
+                "an assistant's item must have text, and follow a user's text", item.path("role")
+            )
+        self._chat.said = ()
+        self._chat.remember(said, text)
+        shown = _message(name, "assistant", "completed", [{"type": "output_text", "text": text}])
+        await self._show(name, shown)
+
     async def _add(self, item: str, content: list[dict[str, Any]]) -> None:
-        shown = _message(item, "user", "completed", content)
+        await self._show(item, _message(item, "user", "completed", content))
+
+    async def _show(self, item: str, shown: dict[str, Any]) -> None:
         for moment in ("added", "done"):
             await self._send(f"conversation.item.{moment}", previous_item_id=self._item, item=shown)
         self._item = item

@@ -10,9 +10,11 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_llasm.serve.api_errors import ApiError
+from edge_llasm.serve.door import ENTRANCE, Door
 from edge_llasm.serve.limits import Limits
 
 __all__ = ["SOCKET_TOKEN", "Guard"]
@@ -26,6 +28,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+NOT_LET_IN = (
+    "edge-llasm: this browser is not let in. Open the newest link, or scan the newest QR code, of the terminal.\n"
+    "edge-llasm：此浏览器未获准进入。请打开终端里最新的链接，或扫描最新的二维码。\n"
+)
 REFUSED = 1008
 """A socket's close code: against the rules"""
 
@@ -37,8 +43,15 @@ class Guard:
     rebinding) has another. An Origin must be this server itself, so that no other site's page can ask.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, token: str | None, hosts: Collection[str] = ()) -> None:
-        self._app, self._limits = app, limits
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        token: str | None,
+        hosts: Collection[str] = (),
+        door: Door | None = None,
+    ) -> None:
+        self._app, self._limits, self._door = app, limits, door
         self._token = None if token is None else token.encode()
         self._held = _Held(limits)
         self._hosts = {host.lower() for host in hosts} | {"localhost"}
@@ -51,12 +64,13 @@ class Guard:
         try:
             self._check_host(headers)
             self._check_origin(headers, secure=scope["scheme"] in ("https", "wss"))
-            self._check_token(headers)
+            if self._door is None or not scope["path"].startswith(ENTRANCE):
+                self._check_token(headers)
             if scope["type"] == "http":
                 self._check_length(headers)
         except ApiError as error:
             if scope["type"] == "http":
-                await error.response(scope, receive, _with_headers(send))
+                await _refusal(error, headers)(scope, receive, _with_headers(send))
             else:
                 await receive()  # websocket.connect
                 await send({"type": "websocket.close", "code": REFUSED, "reason": error.message[:120]})
@@ -100,7 +114,7 @@ class Guard:
                 raise ApiError(403, "pages of other sites may not use this server", code="origin")
 
     def _check_token(self, headers: Headers) -> None:
-        if self._token is None:
+        if self._token is None or (self._door is not None and self._door.knows(headers.get("cookie", ""))):
             return
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
@@ -169,6 +183,13 @@ class _Body:
     def close(self) -> None:
         """The request is answered."""
         self._held.give(self._size)
+
+
+def _refusal(error: ApiError, headers: Headers) -> Response:
+    """A person with a browser gets to read no JSON."""
+    if error.status == 401 and "text/html" in headers.get("accept", ""):
+        return PlainTextResponse(NOT_LET_IN, 401)
+    return error.response
 
 
 def _with_headers(send: Send) -> Send:

@@ -16,6 +16,7 @@ from edge_llasm.errors import ServeError
 from edge_llasm.serve.app import create_app
 from edge_llasm.serve.backend import Backend
 from edge_llasm.serve.decoder import Decoder
+from edge_llasm.serve.door import ENTRANCE, Door
 from edge_llasm.serve.limits import Limits
 from edge_llasm.serve.metrics import Metrics
 from edge_llasm.serve.protocol import PunctualProtocol
@@ -103,13 +104,20 @@ def serve(
     *,
     aliases: tuple[str, ...] = (),
     listening: Callable[[str], None] = lambda url: None,
+    invite: Callable[[str], None] = lambda link: None,
 ) -> None:
     """Answer requests until a signal ends it; `listening` gets the URL as soon as there is one.
 
+    Where a token is demanded, `invite` gets the link by which one browser gets in, and a new one after each.
     Raises ServeError, and what `load` raises.
     """
     place.check()
     sock = place.bind()
+    url = place.url(sock.getsockname()[1])
+    door = None
+    if place.token is not None:
+        secure = place.certificate is not None
+        door = Door(place.token, secure=secure, invite=lambda ticket: invite(f"{url}{ENTRANCE}{ticket}"))
     metrics = Metrics()
 
     def failed() -> None:
@@ -123,7 +131,7 @@ def serve(
     decoder = Decoder(loaded, limits.queue, observe_wait=metrics.wait.observe, failed=failed)
     backend = Backend.of(bundle, aliases, decoder, limits, metrics)
     config = uvicorn.Config(
-        create_app(backend, token=place.token, hosts=place.hosts),
+        create_app(backend, token=place.token, hosts=place.hosts, door=door),
         loop="asyncio",
         http=PunctualProtocol,
         ws="websockets-sansio",
@@ -142,7 +150,9 @@ def serve(
         ssl_keyfile=place.key,
     )
     server = uvicorn.Server(config)
-    listening(place.url(sock.getsockname()[1]))
+    listening(url)
+    if door is not None:
+        door.open()
     with sock:
         server.run(sockets=[sock])
     if decoder.error is not None:

@@ -75,7 +75,12 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def command(*arguments: str, home: Path, token: str | None = None) -> Iterator[Command]:
+def command(
+    *arguments: str,
+    home: Path,
+    token: str | None = None,
+    ready: Callable[[Command], bool] = lambda server: server.get("/health")[0] == 200,
+) -> Iterator[Command]:
     """Start the command on a free port, and wait until it answers."""
     environment = {**os.environ, "EDGE_LLASM_HOME": str(home), "PYTHONPATH": str(ROOT)}
     if token is not None:
@@ -98,7 +103,7 @@ def command(*arguments: str, home: Path, token: str | None = None) -> Iterator[C
             found = re.search(r"(https?://\S+)/v1", first)
             assert found is not None, first
             server = Command(found[1], process.pid, said, token)
-            until(lambda: process.poll() is not None or server.get("/health")[0] == 200)
+            until(lambda: process.poll() is not None or ready(server))
             yield server
         finally:
             process.send_signal(signal.SIGINT)

@@ -169,6 +169,36 @@ def test_the_chat_is_remembered(socket: Socket) -> None:
     assert prompts[1]["input_token_details"]["cached_tokens"] >= prompts[0]["input_tokens"]
 
 
+def test_a_chat_goes_on_over_another_socket(app: TestClient) -> None:
+    def say(socket: Socket, role: str, kind: str, text: str) -> None:
+        item = {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+        socket.send("conversation.item.create", item=item)
+
+    def answer(socket: Socket) -> tuple[str, int]:
+        socket.send("response.create")
+        events = socket.until("response.done")
+        return text_of(events), events[-1]["response"]["usage"]["input_tokens"]
+
+    with app.websocket_connect("ws://localhost/v1/realtime") as session:
+        first = Socket(session)
+        say(first, "user", "input_text", "hello")
+        text, _ = answer(first)
+        say(first, "user", "input_text", "again")
+        wanted = answer(first)
+    with app.websocket_connect("ws://localhost/v1/realtime") as session:
+        second = Socket(session)
+        say(second, "user", "input_text", "hello")
+        say(second, "assistant", "output_text", text)
+        say(second, "user", "input_text", "again")
+        assert answer(second)[1] == wanted[1]
+
+
+def test_an_answer_without_its_question_is_refused(socket: Socket) -> None:
+    content = [{"type": "output_text", "text": "83"}]
+    socket.send("conversation.item.create", item={"type": "message", "role": "assistant", "content": content})
+    assert socket.error()["param"] == "item.role"
+
+
 def test_an_answer_can_be_cancelled(socket: Socket) -> None:
     socket.update({"type": "realtime", "max_output_tokens": 400})
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
