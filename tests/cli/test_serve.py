@@ -70,7 +70,10 @@ def test_it_serves_says_where_and_leaves_with_ctrl_c(home: Path) -> None:
     with command("--model", "tiny", "--alias", "gpt-4o-audio-preview", home=home) as server:
         assert server.get("/v1/models/gpt-4o-audio-preview")[0] == 200
     said = [line for line in server.said if line.strip()]
-    assert said == [f"edge-llasm: tiny at {server.url}/v1, as soon as it is loaded; Ctrl-C stops it\n"]
+    assert said == [
+        f"edge-llasm: tiny at {server.url}/v1 for programs, as soon as it is loaded; Ctrl-C stops it\n",
+        f"edge-llasm: for a browser: {server.url}\n",
+    ]
 
 
 def test_a_token_may_come_from_the_environment(home: Path) -> None:

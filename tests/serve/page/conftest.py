@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from tests.serve.page.browsing import Visit, browser, chromium, microphone_file, visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must be over when the next tests begin theirs
 def playwright() -> Iterator[Playwright]:
     if chromium() is None:
         pytest.skip("no chromium is installed: the page is not looked at")
