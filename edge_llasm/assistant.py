@@ -3,7 +3,7 @@
 load_audio       file, bytes or array -> (n_samples,) f32, 16 kHz          audio.py
 Hearing          where somebody speaks, in pieces that fit the window      hearing.py, vad.py
 SpeechEmbedder   piece -> (n, n_embd) f32                                  speech/, adapter.py
-fit              turns -> token ids and embeddings that fit the context    prompt.py
+Composer         turns -> token ids and embeddings that fit the context    composer.py, prompt.py
 Llm.generate     token ids and embeddings -> text                          llm.py
 """
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,16 +25,18 @@ import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
+from edge_llasm.composer import Composer, default_sampling
 from edge_llasm.devices import Devices, choose_devices
-from edge_llasm.errors import Busy, EngineError, PromptTooLong
+from edge_llasm.errors import EngineError
 from edge_llasm.hearing import Hearing
 from edge_llasm.llm import Llm, Piece
-from edge_llasm.prompt import TEMPLATES, Spoken, Turn, fit
+from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Segment, common_prefix, length, split
+from edge_llasm.segments import length
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
+from edge_llasm.turnstile import Turnstile
 
 __all__ = ["Assistant", "AudioSource", "Chunk"]
 
@@ -72,11 +74,10 @@ class Assistant:
         self.speech = speech
         self.llm = llm
         self._hearing = Hearing(speech)
+        self._composer = Composer(bundle, llm.tokenize, llm.n_ctx)
         self._load_ms = load_ms
         self._history: list[Turn] = []
-        self._lock = threading.Lock()
-        self._owner: int | None = None  # the thread that began the running turn
-        self._closed = False
+        self._turnstile = Turnstile()
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
         self._question: tuple[str | Spoken, ...] = ()
 
@@ -139,12 +140,12 @@ class Assistant:
             blocks = [piece for part in turn.user if isinstance(part, Spoken) for piece in part.pieces]
             if turn.answer is None or any(block.values.shape[1] != self.llm.n_embd for block in blocks):
                 raise ValueError("a chat is resumed by answered turns that this model heard")
-        with self._alone(wait=True):
+        with self._turnstile.alone(wait=True):
             self._history = list(turns)
 
     def reset(self) -> None:
         """Forget the chat, and what was heard in it. Waits for a running turn."""
-        with self._alone(wait=True):
+        with self._turnstile.alone(wait=True):
             self._history.clear()
             self._hearing.forget()
 
@@ -165,7 +166,7 @@ class Assistant:
         Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
         recordings, texts = _question(audio, text)
-        with self._alone(wait):
+        with self._turnstile.alone(wait):
             meter = self._meter(recordings)
             user = self._understand(recordings, texts, meter, cancel)
             self._question = user
@@ -195,9 +196,10 @@ class Assistant:
         raises.
         """
         recordings, texts = _question(audio, text)
-        with self._alone(wait):
+        with self._turnstile.alone(wait):
             user = self._understand(recordings, texts, self._meter(recordings), cancel)
-            segments = self._prompt([*self._history, Turn(user)], options or default_sampling(self.bundle))
+            turns = [*self._history, Turn(user)]
+            segments = self._composer.prompt(turns, options or default_sampling(self.bundle))
             self.llm.prepare(segments, cancel=cancel)
 
     def warm(self, *, cancel: threading.Event | None = None, wait: bool = True) -> None:
@@ -205,8 +207,8 @@ class Assistant:
 
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
-        with self._alone(wait):
-            if head := self._head():
+        with self._turnstile.alone(wait):
+            if head := self._composer.head(self._history):
                 self.llm.prepare(head, cancel=cancel)
 
     def save_cache(self, file: Path) -> bool:
@@ -214,8 +216,8 @@ class Assistant:
 
         False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
         """
-        with self._alone(wait=True):
-            if not (head := self._head()):
+        with self._turnstile.alone(wait=True):
+            if not (head := self._composer.head(self._history)):
                 return False
             self.llm.prepare(head)
             start = perf_counter()
@@ -230,15 +232,9 @@ class Assistant:
 
         Raises EngineError.
         """
-        with self._alone(wait=True):
-            head = self._head()
+        with self._turnstile.alone(wait=True):
+            head = self._composer.head(self._history)
             return bool(head) and self.llm.restore(file, self._origin, head)
-
-    def _head(self) -> list[Segment]:
-        """What the prompts of all next questions have in common."""
-        options = default_sampling(self.bundle)
-        prompts = [self._prompt([*self._history, Turn((text,))], options) for text in ("a", "b")]
-        return split(prompts[0], common_prefix(*prompts))[0]
 
     @property
     def _origin(self) -> str:
@@ -261,7 +257,7 @@ class Assistant:
         recordings = [load_audio(source) for source in _sources(audio)]
         if not recordings:
             raise ValueError("there is nothing to transcribe")
-        with self._alone(wait):
+        with self._turnstile.alone(wait):
             meter = self._meter(recordings)
             pieces = [(i, span) for i, one in enumerate(recordings) for span in self._hearing.spans(one)]
             transcript, reason = Transcript(), "stop"
@@ -288,7 +284,7 @@ class Assistant:
         Raises AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
         recording = load_audio(audio)
-        with self._alone(wait):
+        with self._turnstile.alone(wait):
             (spoken,) = self._understand([recording], (), self._meter([recording]), cancel)
             assert isinstance(spoken, Spoken)
             return spoken
@@ -310,7 +306,7 @@ class Assistant:
         instead of forgotten, the oldest first; the answer ends before a string of `stop`. Raises what `reply` raises.
         """
         with (
-            self._alone(wait),
+            self._turnstile.alone(wait),
             closing(
                 self._answer(turns, self._meter(()), options, cancel, system=system, drop=drop, stop=stop)
             ) as chunks,
@@ -327,18 +323,19 @@ class Assistant:
         wait: bool = True,
     ) -> None:
         """All of `answer` that comes before its first token, as `prepare` is to `reply`."""
-        with self._alone(wait):
-            segments = self._prompt(turns, options or default_sampling(self.bundle), system)
+        with self._turnstile.alone(wait):
+            options = options or default_sampling(self.bundle)
+            segments = self._composer.prompt(turns, options, system=system)
             self.llm.prepare(segments, cancel=cancel)
 
     def close(self) -> None:
         """Free the engines; waits for a turn that runs on another thread. Closing twice is fine."""
-        if self._closed:
+        if self._turnstile.closed:
             return
-        if self._owner == threading.get_ident():
+        if self._turnstile.mine:
             self._free()  # this thread left an answer half read: nobody is inside native code
         else:
-            with self._alone(wait=True, closing=True):
+            with self._turnstile.alone(wait=True, closing=True):
                 self._free()
 
     def __enter__(self) -> Self:
@@ -349,34 +346,8 @@ class Assistant:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _alone(self, wait: bool, closing: bool = False) -> Iterator[None]:
-        me = threading.get_ident()
-        if self._owner == me:
-            raise Busy("this thread has an answer half read: read it to its end or close it, then ask again")
-        if not self._lock.acquire(blocking=wait):
-            raise Busy("another question is being answered: ask again when it is done")
-        self._owner = me
-        try:
-            if self._closed and not closing:  # another thread may have closed it meanwhile
-                raise EngineError("this assistant is closed: load it again")
-            yield
-        finally:
-            self._owner = None
-            self._lock.release()
-
     def _meter(self, recordings: Sequence[Samples]) -> Meter:
         return Meter(self._load_ms, sum(map(len, recordings)) / SAMPLE_RATE)
-
-    def _check_room(self, n_pieces: int) -> None:
-        """Refuse what cannot fit before minutes are spent on hearing it."""
-        speech = self.bundle.speech
-        most = self.llm.n_ctx // (speech.n_queries + 2)
-        if n_pieces > most:
-            raise PromptTooLong(
-                f"only {most * speech.window_seconds:.0f} s of speech fit the model's context: "
-                "ask something shorter, or transcribe it"
-            )
 
     def _understand(
         self,
@@ -387,17 +358,8 @@ class Assistant:
     ) -> tuple[str | Spoken, ...]:
         """The user's part of a turn."""
         pieces = [self._hearing.pieces(recording) for recording in recordings]
-        self._check_room(sum(map(len, pieces)))
+        self._composer.require_room(sum(map(len, pieces)))
         return (*(self._hearing.listen(some, meter, cancel) for some in pieces), *texts)
-
-    def _prompt(
-        self, turns: Sequence[Turn], options: Sampling, system: str | None = None, drop: bool = True
-    ) -> list[Segment]:
-        """The last of `turns` is unanswered; the oldest drop where the context is too small."""
-        bundle, n_ctx = self.bundle, self.llm.n_ctx
-        form = (bundle.system if system is None else system, bundle.tokens, self.llm.tokenize)
-        reserve = min(options.max_tokens, n_ctx // 4)
-        return fit(TEMPLATES[bundle.template], turns, *form, n_ctx=n_ctx, reserve=reserve, drop=drop)
 
     def _answer(
         self,
@@ -415,7 +377,7 @@ class Assistant:
         bundle = self.bundle
         options = options or default_sampling(bundle)
         start, away = perf_counter(), 0.0
-        segments = self._prompt(turns, options, system, drop)
+        segments = self._composer.prompt(turns, options, system=system, drop=drop)
         meter.asked(segments)
         stops = (bundle.tokens.eos,)
         pieces = self.llm.generate(
@@ -439,16 +401,11 @@ class Assistant:
             del self._history[0]  # every later prompt has only less room for it
 
     def _free(self) -> None:
-        self._closed = True
+        self._turnstile.closed = True
         if self._running is not None:
             self._running.close()
         self.speech.close()
         self.llm.close()
-
-
-def default_sampling(bundle: Bundle) -> Sampling:
-    """What the bundle says of temperature and length, our defaults for the rest."""
-    return Sampling(temperature=bundle.sampling.temperature, max_tokens=bundle.sampling.max_tokens)
 
 
 def _question(

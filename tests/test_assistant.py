@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge_llasm import Assistant, Chunk, Sampling
-from edge_llasm.assistant import default_sampling
 from edge_llasm.audio import SAMPLE_RATE, load_audio
+from edge_llasm.composer import default_sampling
 from edge_llasm.errors import (
     AudioError,
     NoSpeech,

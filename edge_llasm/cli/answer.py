@@ -96,9 +96,10 @@ def print_answer(question: Question, *, as_json: bool, stats: bool) -> None:
 
 def answer(question: Question, progress: Progress, cancel: threading.Event) -> Iterator[Engines | Chunk]:
     """The work itself: recordings first, because a wrong file name should not wait for a model to load."""
-    from edge_llasm.assistant import Assistant, default_sampling
+    from edge_llasm.assistant import Assistant
     from edge_llasm.audio import load_audio
     from edge_llasm.bundle import Bundle
+    from edge_llasm.composer import default_sampling
 
     bundle = Bundle.find(question.model)
     recordings = [load_audio(sys.stdin.buffer.read() if name == "-" else name) for name in question.audio]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_llasm.assistant import default_sampling
 from edge_llasm.bundle import Bundle
+from edge_llasm.composer import default_sampling
 from edge_llasm.json_grammar import JSON_OBJECT, json_grammar
 from edge_llasm.prompt import TEMPLATES, Spoken, Turn
 from edge_llasm.sampling import Sampling

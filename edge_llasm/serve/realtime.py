@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from edge_llasm.assistant import Chunk, default_sampling
+from edge_llasm.assistant import Chunk
+from edge_llasm.composer import default_sampling
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.live import Listener
 from edge_llasm.live.drafts import Drafts

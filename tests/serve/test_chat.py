@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_llasm.assistant import default_sampling
 from edge_llasm.bundle import Bundle
+from edge_llasm.composer import default_sampling
 from edge_llasm.errors import GrammarError
 from edge_llasm.prompt import TEMPLATES, Template
 from edge_llasm.serve.api_errors import ApiError
