@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-LARGE = (".bin", ".gguf", ".model", ".onnx", ".safetensors")
+LARGE = (".bin", ".gguf", ".model", ".onnx", ".safetensors", ".weights")
 """Ends of names that a Hub keeps outside git"""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
