@@ -142,12 +142,14 @@ class Assistant:
                 raise ValueError("a chat is resumed by answered turns that this model heard")
         with self._turnstile.alone(wait=True):
             self._history = list(turns)
+            self.llm.shelf.clear()  # copies of the chat before
 
     def reset(self) -> None:
         """Forget the chat, and what was heard in it. Waits for a running turn."""
         with self._turnstile.alone(wait=True):
             self._history.clear()
             self._hearing.forget()
+            self.llm.shelf.clear()
 
     def reply(
         self,
