@@ -41,14 +41,14 @@ def noisy_room(virtual_room: Room, tmp_path: Path) -> Iterator[Room]:
 def listen(
     listener: Listener, playing: subprocess.Popen[bytes], pause: float, drafted: Drafts | None = None
 ) -> np.ndarray:
-    """Hold the key while something is played, and a while longer: until a draft is done, if one is waited for."""
+    """Hold the key while something is played, and a while longer; at least until a draft is done, if one is wanted."""
     listener.start()
     with playing:
         while playing.poll() is None:
             listener.poll()
             time.sleep(0.05)
     end, patience = time.monotonic() + pause, time.monotonic() + PATIENCE_S
-    while time.monotonic() < (end if drafted is None or drafted.done else patience):
+    while (now := time.monotonic()) < end or (drafted is not None and not drafted.done and now < patience):
         listener.poll()
         time.sleep(0.05)
     return listener.stop()
