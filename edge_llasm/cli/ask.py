@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_llasm.cli.answer import Question, print_answer
-from edge_llasm.cli.hearing import HEARING
+from edge_llasm.cli.model_options import MODEL_OPTIONS
 from edge_llasm.sampling import MAX_SEED
 
 __all__ = ["ask", "transcribe"]
@@ -43,21 +43,7 @@ class Temperature(click.FloatRange):
 
 
 OPTIONS = (
-    click.option(
-        "--model",
-        default="nano",
-        show_default=True,
-        metavar="NAME|DIR",
-        help="A name that `edge-llasm models` lists, or a folder.",
-    ),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "metal", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="auto takes what the installed builds support.",
-    ),
-    *HEARING,
+    *MODEL_OPTIONS,
     click.option(
         "--temperature",
         type=Temperature(0, 10),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from edge_llasm.cli.hearing import hearing_options
 from edge_llasm.cli.loading import load
+from edge_llasm.cli.model_options import model_options
 from edge_llasm.cli.output import say, tell
 from edge_llasm.errors import DesktopError, SoundError
 
@@ -67,21 +67,7 @@ TAP_S = 0.3
 @click.option(
     "--paste-key", default="ctrl+v", show_default=True, help="What pastes; in terminals ctrl+shift+v."
 )
-@click.option(
-    "--model",
-    default="nano",
-    show_default=True,
-    metavar="NAME|DIR",
-    help="As `edge-llasm models` lists them.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "metal", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes what the installed builds support.",
-)
-@hearing_options
+@model_options
 @click.option("--input", "card", metavar="N|NAME", help="The microphone, as `edge-llasm devices` lists them.")
 @click.option("--chat", type=int, metavar="N", help="Go on with a chat of `edge-llasm chats`.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of this chat.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_llasm.cli.hearing import hearing_options
+from edge_llasm.cli.model_options import model_options
 from edge_llasm.cli.output import on_a_terminal, tell
 from edge_llasm.errors import EngineError
 
@@ -32,21 +32,7 @@ Examples:
     metavar="N",
     help="0: any free one.",
 )
-@click.option(
-    "--model",
-    default="nano",
-    show_default=True,
-    metavar="NAME|DIR",
-    help="As `edge-llasm models` lists them.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "metal", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes what the installed builds support.",
-)
-@hearing_options
+@model_options
 @click.option(
     "--alias",
     "aliases",

@@ -19,17 +19,17 @@ import numpy as np
 import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from edge_llasm.assistant import Chunk
 from edge_llasm.composer import default_sampling
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.live import Listener
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.serve.api_errors import ApiError, bad_request, dumps, unsupported
 from edge_llasm.serve.backend import Backend, backend_of, client_of
-from edge_llasm.serve.completions import failure, timings_of
+from edge_llasm.serve.completions import failure
 from edge_llasm.serve.conversation import Conversation, Understood
 from edge_llasm.serve.fields import Fields
 from edge_llasm.serve.pcm import RATE, PcmSource
+from edge_llasm.serve.realtime_shape import Answer, message, new_id
 from edge_llasm.serve.settings import Settings, read_response, read_session
 
 __all__ = ["realtime"]
@@ -165,7 +165,7 @@ class _Session:
             return
         if not self._speaking:
             self._speaking = True
-            self._coming = _new("item")
+            self._coming = new_id("item")
             start_ms = max(0, self._ms - round(1000 * listener.seconds))
             await self._send(
                 "input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self._coming
@@ -184,7 +184,7 @@ class _Session:
             raise bad_request(
                 "the buffer is empty: append sound first", code="input_audio_buffer_commit_empty"
             )
-        await self._take(_new("item"))
+        await self._take(new_id("item"))
 
     async def _take(self, item: str) -> None:
         """The recording is over: it becomes a part of the question."""
@@ -209,7 +209,7 @@ class _Session:
         item = event.table("item")
         event.finish({"previous_item_id": ()})
         item.choice("type", ("message",))
-        name = item.text("id") or _new("item")
+        name = item.text("id") or new_id("item")
         if item.choice("role", ("user", "assistant")) == "assistant":
             await self._create_answer(item, name)
             return
@@ -252,11 +252,11 @@ class _Session:
             )
         self._chat.said = ()
         self._chat.remember(said, text)
-        shown = _message(name, "assistant", "completed", [{"type": "output_text", "text": text}])
+        shown = message(name, "assistant", "completed", [{"type": "output_text", "text": text}])
         await self._show(name, shown)
 
     async def _add(self, item: str, content: list[dict[str, Any]]) -> None:
-        await self._show(item, _message(item, "user", "completed", content))
+        await self._show(item, message(item, "user", "completed", content))
 
     async def _show(self, item: str, shown: dict[str, Any]) -> None:
         for moment in ("added", "done"):
@@ -291,7 +291,7 @@ class _Session:
 
     async def _write(self, settings: Settings) -> None:
         """One answer, from response.created to response.done."""
-        answer = _Answer(self._backend.bundle.name)
+        answer = Answer(self._backend.bundle.name)
         unwritten, self._unwritten = self._unwritten, []
         user: tuple[Any, ...] = ()
         try:
@@ -326,7 +326,7 @@ class _Session:
         finally:
             self._chat.remember(user, answer.text)
 
-    async def _finish(self, answer: _Answer, status: str, error: ApiError | None = None) -> None:
+    async def _finish(self, answer: Answer, status: str, error: ApiError | None = None) -> None:
         if error is None:
             await self._send("response.output_text.done", **answer.inside, text=answer.text)
             await self._send("response.content_part.done", **answer.inside, part=answer.part)
@@ -355,7 +355,7 @@ class _Session:
         await self._send("error", error={**problem.body["error"], "event_id": asked})
 
     async def _send(self, kind: str, **fields: Any) -> None:
-        event = {"type": kind, "event_id": _new("event"), **fields}
+        event = {"type": kind, "event_id": new_id("event"), **fields}
         await self._socket.send_text(dumps(event).decode())
 
     @property
@@ -371,64 +371,6 @@ class _Session:
     @property
     def _ms(self) -> int:
         return round(1000 * self._fed / RATE)
-
-
-class _Answer:
-    """An answer as its events show it."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self.id, self.item_id = _new("resp"), _new("item")
-        self.text = ""
-        self.seconds = self.heard_ms = 0.0
-        self.last: Chunk | None = None
-        self.at = {"response_id": self.id, "output_index": 0}
-        self.inside = {**self.at, "item_id": self.item_id, "content_index": 0}
-
-    @property
-    def ended(self) -> str | None:
-        return None if self.last is None else self.last.finish_reason
-
-    @property
-    def part(self) -> dict[str, str]:
-        return {"type": "output_text", "text": self.text}
-
-    def item(self, status: str) -> dict[str, Any]:
-        return _message(self.item_id, "assistant", status, [self.part] if self.text else [])
-
-    def shown(self, status: str, error: ApiError | None = None) -> dict[str, Any]:
-        details: dict[str, Any] | None = None
-        if error is not None:
-            details = {"type": "failed", "error": error.body["error"]}
-        elif status == "incomplete":
-            details = {"type": "incomplete", "reason": "max_output_tokens"}
-        elif status == "cancelled":
-            details = {"type": "cancelled", "reason": "client_cancelled"}
-        over = status != "in_progress" and error is None
-        response: dict[str, Any] = {
-            "object": "realtime.response",
-            "id": self.id,
-            "status": status,
-            "status_details": details,
-            "output_modalities": ["text"],
-            "output": [self.item("completed" if status == "completed" else "incomplete")] if over else [],
-            "usage": None,
-        }
-        if self.last is not None and self.last.timings is not None:
-            timings = self.last.timings
-            response["usage"] = {
-                "total_tokens": timings.prompt_tokens + timings.generated_tokens,
-                "input_tokens": timings.prompt_tokens,
-                "output_tokens": timings.generated_tokens,
-                "input_token_details": {
-                    "audio_tokens": timings.audio_tokens,
-                    "cached_tokens": timings.cached_tokens,
-                    "text_tokens": timings.prompt_tokens - timings.audio_tokens,
-                },
-                "output_token_details": {"audio_tokens": 0, "text_tokens": timings.generated_tokens},
-            }
-            response["timings"] = timings_of(self.last, self.seconds, self.heard_ms)
-        return response
 
 
 def _parsed(text: str) -> Any:
@@ -447,18 +389,3 @@ def _samples(audio: str | None) -> bytes:
     if not data or len(data) % 2:
         raise unsupported("audio", "must hold whole 16-bit samples")
     return data
-
-
-def _message(item: str, role: str, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": item,
-        "object": "realtime.item",
-        "type": "message",
-        "status": status,
-        "role": role,
-        "content": content,
-    }
-
-
-def _new(kind: str) -> str:
-    return f"{kind}_{token_hex(8)}"

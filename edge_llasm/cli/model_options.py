@@ -1,0 +1,45 @@
+"""The options of every command that loads a model."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["MODEL_OPTIONS", "model_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MODEL_OPTIONS = (
+    click.option(
+        "--model",
+        default="nano",
+        show_default=True,
+        metavar="NAME|DIR",
+        help="A name that `edge-llasm models` lists, or a folder.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "metal", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="auto takes what the installed builds support.",
+    ),
+    click.option(
+        "--speech",
+        type=click.Choice(["auto", "onnx", "whisper.cpp"]),
+        default="auto",
+        show_default=True,
+        help="What hears. auto: onnx on a CPU if the model has it, whisper.cpp on a GPU.",
+    ),
+    click.option(
+        "--trim-window",
+        is_flag=True,
+        help="Hear only as much as was said, also where the model was trained on the full window.",
+    ),
+)
+
+
+def model_options(command: Command) -> Command:
+    for option in reversed(MODEL_OPTIONS):
+        command = option(command)
+    return command
