@@ -12,6 +12,7 @@ from edge_llasm.errors import NoSpeech
 from edge_llasm.vad import KEEP_AFTER, KEEP_BEFORE, speech_pieces, speech_spans
 
 CLIPS = Path(__file__).parent / "clips"
+HELD_OUT = Path(__file__).parents[1] / "models" / "nano" / "heldout"
 SPOKEN = ["yes-espeak", "yes-flite", "undo-espeak", "undo-flite", "hao-espeak", "total-espeak"]
 WINDOW = 10.0  # seconds
 N = 4 * SAMPLE_RATE
@@ -130,6 +131,13 @@ def test_speech_in_noise_is_found(name: str, decibel: int) -> None:
         + np.square(word[max(0, start + len(piece) - 8000) :]).sum()
     )
     assert lost < 0.05 * np.square(word).sum()
+
+
+@pytest.mark.parametrize("name", ["055.ogg", "056.ogg", "177.ogg", "226.ogg"])
+def test_a_voice_with_high_formants_is_found_though_the_detector_does_not_know_it(name: str) -> None:
+    recording = load_audio(HELD_OUT / name)
+    (piece,) = speech_pieces(recording, WINDOW)
+    assert np.square(piece).sum() > 0.95 * np.square(recording).sum()
 
 
 def test_silence_at_both_ends_is_cut_off_but_for_the_margins() -> None:
