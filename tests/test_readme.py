@@ -1,4 +1,4 @@
-"""README and changelog say what is true of this tree."""
+"""README, the pages behind it and the changelog say what is true of this tree."""
 
 import ast
 import re
@@ -15,6 +15,7 @@ from edge_llasm.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = ("edge_llasm", "convert", "scripts", "models")
 FOLDED = ("models/nano/world/",)
@@ -22,7 +23,8 @@ FOLDED = ("models/nano/world/",)
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    text = "\n".join(PAGES.values())
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def listed() -> Iterator[str]:
@@ -39,7 +41,8 @@ def listed() -> Iterator[str]:
 def commands() -> list[str]:
     """Every line of the shell blocks, and the code spans, without comments."""
     lines = [line for block in blocks("bash") for line in block.splitlines()]
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL))
+    prose = re.sub(r"^```.*?^```", "", "\n".join(PAGES.values()), flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", prose)
     return [line.split("#")[0].strip() for line in lines + spans]
 
 
@@ -95,9 +98,15 @@ def test_modules_that_are_run_exist() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^):]+)\)", README))))
-def test_linked_files_exist(target: str) -> None:
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_exist(page: Path) -> None:
+    targets = re.findall(r"\]\(([^):]+)\)", PAGES[page])
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_linked() -> None:
+    missing = [page.name for page in PAGES if page.parent != ROOT and f"(docs/{page.name})" not in README]
+    assert missing == []
 
 
 def test_python_examples_import_what_is_exported() -> None:
