@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,10 @@ from click.core import ParameterSource
 from edge_llasm.cli.loading import load
 from edge_llasm.cli.model_options import model_options
 from edge_llasm.cli.output import say, tell
-from edge_llasm.errors import DesktopError, SoundError
+from edge_llasm.desktop.remote import ACTIONS
+from edge_llasm.errors import DesktopError
 
 if TYPE_CHECKING:
-    from edge_llasm.desktop.deliver import Courier
-    from edge_llasm.desktop.keys import Keys, Move
-    from edge_llasm.desktop.remote import Remote
     from edge_llasm.live.session import Session
 
 __all__ = ["hotkey"]
@@ -41,11 +38,6 @@ Where it goes (--to):
   file:PATH   appended
   exec:CMD    the standard input of a command line
 """
-
-ACTIONS = ("toggle", "start", "stop", "cancel")
-TICK_S = 0.05
-TAP_S = 0.3
-"""A key that goes up sooner was tapped, not held"""
 
 
 @click.command(epilog=EPILOG)
@@ -110,6 +102,7 @@ def _ask(context: click.Context, action: str) -> None:
 
 def _listen(options: dict[str, Any]) -> None:
     from edge_llasm.desktop.deliver import Courier, Target
+    from edge_llasm.desktop.hotkey import Hotkey
     from edge_llasm.desktop.remote import Remote
     from edge_llasm.desktop.shortcut import Shortcut
     from edge_llasm.desktop.surroundings import open_keys, open_window
@@ -140,8 +133,8 @@ def _listen(options: dict[str, Any]) -> None:
         open_things.callback(courier.close)
         session = _session(options, open_things)
         tell(missing or f"hold or tap {key} to talk, {cancel_key} cancels; Ctrl-C ends it")
-        streams = target.kind == "stdout"
-        _Hotkey(session, courier, keys, remote, code=options["code"], streams=streams).run()
+        stream = say if target.kind == "stdout" else None
+        Hotkey(session, courier, keys, remote, tell, code=options["code"], stream=stream).run()
 
 
 def _session(options: dict[str, Any], open_things: ExitStack) -> Session:
@@ -173,111 +166,3 @@ def _session(options: dict[str, Any], open_things: ExitStack) -> Session:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-class _Hotkey:
-    """What each key does, and what becomes of an answer."""
-
-    def __init__(
-        self,
-        session: Session,
-        courier: Courier,
-        keys: Keys | None,
-        remote: Remote,
-        *,
-        code: bool,
-        streams: bool,
-    ) -> None:
-        self._session, self._courier, self._keys, self._remote = session, courier, keys, remote
-        self._code, self._streams = code, streams
-        self._answer = ""
-        self._pressed = 0.0
-
-    def run(self) -> None:
-        while True:
-            self._wait()
-            try:
-                for move in self._keys.read() if self._keys is not None else ():
-                    self._move(move)
-                events = self._session.poll()
-            except SoundError as error:
-                tell(str(error))
-                continue
-            self._remote.attend(self._act)
-            for event in events:
-                self._tell(event)
-            for trouble in self._courier.troubles():
-                tell(trouble)
-            self._want_cancel()
-
-    def _want_cancel(self) -> None:
-        if self._keys is not None:
-            self._keys.want_cancel(self._session.state != "idle" or self._courier.busy)
-
-    def _wait(self) -> None:
-        """Until a key moves or somebody asks, but no longer than the microphone may wait."""
-        ends = [end.fileno() for end in (self._keys, self._remote) if end is not None]
-        select.select(ends, [], [], TICK_S)
-
-    def _move(self, move: Move) -> None:
-        """Down: begin, or end what a tap began. Up: end what was held, unless it was only a tap."""
-        recording = self._session.state == "recording"
-        if move.key == "cancel":
-            self._act("cancel")
-        elif move.down and not recording:
-            self._pressed = move.at
-            self._act("start")
-        elif recording and (move.down or move.at - self._pressed > TAP_S):
-            self._act("stop")
-
-    def _act(self, action: str) -> str:
-        """One of ACTIONS; what is done now. Raises SoundError."""
-        recording = self._session.state == "recording"
-        if action == "start" or (action == "toggle" and not recording):
-            if not recording:
-                self._courier.stop()
-                self._session.press()
-                self._want_cancel()  # before anybody is told that there is something to cancel
-                tell("recording")
-        elif action == "cancel":
-            self._courier.stop()
-            if recording:
-                self._session.cancel()
-                tell("cancelled")
-            else:
-                self._session.stop()
-        elif recording:
-            self._session.release()
-        return self._session.state
-
-    def _tell(self, event: Any) -> None:
-        from edge_llasm.live.events import Asked, Ended, Failed, Lost, Written, WrittenDown
-
-        match event:
-            case Asked(seconds):
-                self._answer = ""
-                tell(f"{seconds:.1f} s of speech")
-            case Lost(microphone):
-                tell(f"{microphone} is gone; what it heard is asked")
-            case Written(text):
-                self._answer += text
-                if self._streams and not self._code:
-                    say(text)
-            case Ended(reason, _, felt_ms):
-                tell(f"{'answered' if reason == 'stop' else reason}, the first words after {felt_ms:.0f} ms")
-                self._deliver(reason)
-            case WrittenDown(transcript):
-                tell(f"heard: {transcript}")
-            case Failed(message):
-                tell(message)
-
-    def _deliver(self, reason: str) -> None:
-        from edge_llasm.desktop.code_block import code_block
-
-        text = code_block(self._answer) if self._code else self._answer.strip()
-        if self._streams:
-            say(f"{text}\n" if self._code and text else "\n" * (not self._code))
-        elif reason != "cancelled" and text:
-            self._courier.carry(text)
-        if self._code and not text and reason != "cancelled":
-            tell("there is no code block in the answer: nothing is delivered")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-import re
 import sys
 from time import monotonic
 
 from edge_llasm.chats import Store
 from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.live.code_block import code_block
 from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Unread, Written, WrittenDown
 from edge_llasm.live.screen import Screen
 from edge_llasm.live.session import Session
+from edge_llasm.live.tap import TAP_S
 from edge_llasm.terminal import Key, Keyboard
 
 __all__ = ["Controls"]
@@ -26,9 +27,6 @@ ctrl+n   new chat; ctrl+o opens an old one
 ctrl+c   leave"""
 
 TICK_S = 0.05
-TAP_S = 0.3
-"""A key that goes up sooner was tapped, not held"""
-CODE = re.compile(r"```[^\n]*\n(.*?)\n?```", re.DOTALL)
 
 
 class Controls:
@@ -146,8 +144,7 @@ class Controls:
 
     def _copy(self, *, code: bool) -> None:
         answer = self._session.last_answer
-        block = CODE.search(answer)
-        wanted = (block[1] if block else "") if code else answer.strip()
+        wanted = code_block(answer) if code else answer.strip()
         if not wanted:
             self._screen.say("there is no code block to copy" if code else "there is nothing to copy", "dim")
             return

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_llasm.desktop.code_block import code_block
+from edge_llasm.live.code_block import code_block
 
 
 @pytest.mark.parametrize(
