@@ -62,32 +62,6 @@ def test_both_engines_hear_the_same_in_the_full_window(bundle: Bundle) -> None:
         assert np.abs(states - trimmed.encode(clip)).max() > 2 * np.abs(states - theirs).max()
 
 
-def test_what_does_not_fit_the_window_is_refused(engine: OnnxSpeech) -> None:
-    for samples in (noise(WINDOW + 1), noise(0), noise(100).reshape(10, 10)):
-        with pytest.raises(ValueError, match="5 s of mono"):
-            engine.encode(samples)
-
-
-def test_a_clip_gives_the_same_states_whatever_came_before(engine: OnnxSpeech) -> None:
-    clip = noise(20_000)
-    first = engine.encode(clip)
-    engine.encode(noise(WINDOW, 1))
-    engine.encode(noise(300, 2))
-    np.testing.assert_array_equal(engine.encode(clip), first)
-    np.testing.assert_array_equal(engine.encode(np.repeat(clip, 2)[::2]), first)  # an array with strides
-
-
-def test_the_states_depend_on_the_sound_and_on_the_position(engine: OnnxSpeech) -> None:
-    states = engine.encode(noise(20_000))
-    assert np.abs(states - engine.encode(noise(20_000, 1))).max() > 0.01
-    assert np.abs(states[0] - states[1]).max() > 0.01
-
-
-def test_the_number_of_threads_changes_nothing_but_rounding(bundle: Bundle, engine: OnnxSpeech) -> None:
-    with OnnxSpeech.open(bundle.onnx_file, bundle.speech, n_threads=2) as other:
-        np.testing.assert_allclose(other.encode(noise(9000)), engine.encode(noise(9000)), atol=1e-2)
-
-
 @pytest.mark.parametrize(
     "change", [{"d": 32}, {"n_queries": 17}, {"n_mels": 128}], ids=["width", "queries", "mel bands"]
 )
@@ -98,14 +72,6 @@ def test_a_manifest_of_another_model_is_refused(bundle: Bundle, change: dict[str
             BundleError, match=r"speech\.onnx does not fit this bundle.*convert the model again"
         ):
             look(bundle.onnx_file, spec)
-
-
-def test_a_closed_engine_says_so(bundle: Bundle) -> None:
-    engine = OnnxSpeech.open(bundle.onnx_file, bundle.speech)
-    engine.close()
-    engine.close()
-    with pytest.raises(EngineError, match="closed"):
-        engine.encode(noise(100))
 
 
 @pytest.mark.parametrize("damage", ["no graph", "no weights", "half of the weights"])

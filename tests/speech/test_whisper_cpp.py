@@ -35,40 +35,6 @@ def noise(n: int, seed: int = 0) -> Samples:
     return (0.1 * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
 
 
-@pytest.mark.parametrize("n", [1, 199, 200, 201, 399, 400, 401, 2560, 2561, 16_000, WINDOW - 1, WINDOW])
-def test_clips_of_every_length_give_all_queries(engine: WhisperCpp, n: int) -> None:
-    states = engine.encode(noise(n))
-    assert states.shape == (engine.n_queries, engine.d) == (16, 64)
-    assert states.dtype == np.float32
-    assert np.isfinite(states).all()
-
-
-def test_what_does_not_fit_the_window_is_refused(engine: WhisperCpp) -> None:
-    for samples in (noise(WINDOW + 1), noise(0), noise(100).reshape(10, 10)):
-        with pytest.raises(ValueError, match="5 s of mono"):
-            engine.encode(samples)
-
-
-def test_a_clip_gives_the_same_states_whatever_came_before(engine: WhisperCpp) -> None:
-    clip = noise(20_000)
-    first = engine.encode(clip)
-    engine.encode(noise(WINDOW, 1))
-    engine.encode(noise(300, 2))
-    np.testing.assert_array_equal(engine.encode(clip), first)
-    np.testing.assert_array_equal(engine.encode(np.repeat(clip, 2)[::2]), first)  # an array with strides
-
-
-def test_the_states_depend_on_the_sound_and_on_the_position(engine: WhisperCpp) -> None:
-    states = engine.encode(noise(20_000))
-    assert np.abs(states - engine.encode(noise(20_000, 1))).max() > 0.01
-    assert np.abs(states[0] - states[1]).max() > 0.01
-
-
-def test_the_number_of_threads_changes_nothing_but_rounding(bundle: Bundle, engine: WhisperCpp) -> None:
-    with WhisperCpp.open(bundle.speech_file, bundle.speech, n_threads=2) as other:
-        np.testing.assert_allclose(other.encode(noise(9000)), engine.encode(noise(9000)), atol=1e-2)
-
-
 def test_a_short_clip_is_the_same_as_with_silence_up_to_the_smallest_window(engine: WhisperCpp) -> None:
     clip = noise(300)
     np.testing.assert_array_equal(engine.encode(clip), engine.encode(np.pad(clip, (0, 100))))
@@ -88,14 +54,6 @@ def test_a_manifest_of_another_model_is_refused(bundle: Bundle) -> None:
         WhisperCpp.open(bundle.speech_file, replace(bundle.speech, d=32))
     with pytest.raises(BundleError, match="too few decoder positions"):
         WhisperCpp.open(bundle.speech_file, replace(bundle.speech, n_queries=17))
-
-
-def test_a_closed_engine_says_so(bundle: Bundle) -> None:
-    engine = WhisperCpp.open(bundle.speech_file, bundle.speech)
-    engine.close()
-    engine.close()
-    with pytest.raises(EngineError, match="closed"):
-        engine.encode(noise(100))
 
 
 def test_a_file_that_vanished_is_an_error_with_a_reason(bundle: Bundle, tmp_path: Path) -> None:
