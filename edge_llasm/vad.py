@@ -49,10 +49,11 @@ SHARE = 0.25
 """Of the loud frames that must be speech when there is no phrase: now and then a melody is taken for a syllable"""
 LOUD = 0.5
 """A frame is loud above this part of the level, -6 dB"""
-REACH = 10
-"""Frames by which speech may extend over what is louder than the background: soft consonants"""
-GAP = 3
-"""Frames of silence inside such an extension: the closure of a plosive"""
+REACH_BEFORE, REACH_AFTER = 64, 10
+"""Frames by which speech may extend over what is louder than the background: soft consonants, and before it, 2 s, the
+first words of a voice that the detector is slow to know"""
+GAP_BEFORE, GAP_AFTER = 8, 3
+"""Frames of silence inside such an extension: the pause between two words, the closure of a plosive"""
 ABOVE_BACKGROUND = 1.5
 """Times the background's RMS, 3.5 dB"""
 
@@ -175,20 +176,20 @@ def _bounds(heard: _Heard, n_samples: int) -> tuple[int, int]:
     """First and last sample to keep: all runs of speech, the soft sounds beside them, and the margins."""
     runs = [(a, b) for a, b in _runs(heard.probability > BESIDE) if heard.probability[a:b].max() > SPEECH]
     first, last = runs[0][0], runs[-1][1] - 1
-    near = heard.rms[: last + 1 + REACH]  # so that a longer silence afterwards does not move the end
+    near = heard.rms[: last + 1 + REACH_AFTER]  # so that a longer silence afterwards does not move the end
     background = float(np.quantile(near, 0.1))
     audible = heard.rms > max(ABOVE_BACKGROUND * background, 0.003 * heard.level)
-    first = first - _extension(audible[:first][::-1])
-    last = last + _extension(audible[last + 1 :])
+    first = first - _extension(audible[:first][::-1], REACH_BEFORE, GAP_BEFORE)
+    last = last + _extension(audible[last + 1 :], REACH_AFTER, GAP_AFTER)
     return max(0, first * FRAME - KEEP_BEFORE), min(n_samples, (last + 1) * FRAME + KEEP_AFTER)
 
 
-def _extension(audible: NDArray[np.bool_]) -> int:
+def _extension(audible: NDArray[np.bool_], most: int, gap_allowed: int) -> int:
     """How many of the frames, going outwards, still belong to the word."""
     reach = gap = 0
-    for index, loud in enumerate(audible[:REACH]):
+    for index, loud in enumerate(audible[:most]):
         gap = 0 if loud else gap + 1
-        if gap > GAP:
+        if gap > gap_allowed:
             break
         if loud:
             reach = index + 1

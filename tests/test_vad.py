@@ -140,6 +140,13 @@ def test_a_voice_with_high_formants_is_found_though_the_detector_does_not_know_i
     assert np.square(piece).sum() > 0.95 * np.square(recording).sum()
 
 
+@pytest.mark.parametrize(("name", "begins"), [("006", 0.29), ("111", 0.13), ("271", 0.32)])
+def test_what_is_said_before_the_detector_knows_the_voice_is_kept(name: str, begins: float) -> None:
+    """Up to 0.65 s of words, whose probability stays low: only their energy tells. ``begins``: s, the first of them."""
+    ((start, _),) = speech_spans(load_audio(HELD_OUT / f"{name}.ogg"), WINDOW)
+    assert start <= begins * SAMPLE_RATE
+
+
 def test_silence_at_both_ends_is_cut_off_but_for_the_margins() -> None:
     word = spoken("total-espeak")
     recording = np.pad(word, (3 * SAMPLE_RATE, 4 * SAMPLE_RATE)) + noise(len(word) + 7 * SAMPLE_RATE, 1e-4)

@@ -32,24 +32,24 @@ from models.nano.train_speech import (
     evaluate,
     hear,
     load,
-    vary,
 )
+from models.nano.vary import moved, vary
 from models.nano.world.spoken import language_of, tokens
 
-RATES = 1e-3, 1e-5  # learning rates: first, last
+RATE, LAST_RATE = 1e-3, 1e-5  # learning rates: first, last
 WEIGHT = 2.0  # of the distance to the means, against CTC
 BLANKS = 0.05  # weight of a position without a word
 
 
-def train(folder: Path, minutes: float) -> None:
+def train(folder: Path, minutes: float, rate: float = RATE) -> None:
     """Continues the finished ``speech.pt`` into ``sharpen.pt``, for ``minutes`` in all, over as many resumed runs as it takes."""
-    stage = Stage(folder, "sharpen", minutes, *RATES)
+    stage = Stage(folder, "sharpen", minutes, rate, LAST_RATE)
     clips, dev = synthesize.load(folder / "speech"), synthesize.load(folder / "dev")
     state = stage.load() or torch.load(folder / "speech.pt", weights_only=True)
     model = load(state)
     model.phoneme_head.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = Optimizer(model, RATES[0])
+    optimizer = Optimizer(model, rate)
     words = {word: i for i, word in enumerate(model.words)}
     clips = [clip for clip in clips if all(token in words for token in tokens(clip.text))]
     clips += (ENGLISH - 1) * [clip for clip in clips if language_of(clip.text) == "en"]
@@ -58,11 +58,12 @@ def train(folder: Path, minutes: float) -> None:
         optimizer.load_state_dict(state["optimizer"])
     spread = (means - means.mean(dim=0)).square().sum(dim=1).mean()
     generator = torch.Generator().manual_seed(1000 * stage.step + parallel.rank())
+    rng = Random(f"moved {stage.step} {parallel.rank()}")
     sums = np.zeros(3)
     while not stage.over:
         for group in parallel.share(batches(clips, Random(f"sharpen {stage.step}"))):
             stage.set_rate(optimizer)
-            mel, _, said, counts = collate(group, {}, words)
+            mel, _, said, counts = collate([moved(clip, rng) for clip in group], {}, words)
             if torch.rand((), generator=generator) < VARIED:
                 mel = vary(mel, generator)
             states, logits = hear(model, mel)
@@ -122,9 +123,10 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, default=RATE, help="learning rate at first")
     options = parser.parse_args()
     require(parser, options.folder, "speech", "dev", "speech.pt")
-    parallel.run(train, options.folder, options.minutes)
+    parallel.run(train, options.folder, options.minutes, options.rate)
 
 
 if __name__ == "__main__":

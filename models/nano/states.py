@@ -14,7 +14,8 @@ from torch import Tensor
 from models.nano import hearing, parallel, samples, synthesize
 from models.nano.language import Llasm
 from models.nano.synthesize import Clip
-from models.nano.train_speech import SpeechModel, batches, collate, hear, load, vary
+from models.nano.train_speech import SpeechModel, batches, collate, hear, load
+from models.nano.vary import moved, vary
 
 TIMES = 2  # that a training clip is heard
 
@@ -47,9 +48,11 @@ def compute(folder: Path) -> None:
         words, states = (np.lib.format.open_memmap(draft, "r+") for draft in drafts)
         where = {id(clip): i for i, clip in enumerate(clips)}
         generator = torch.Generator().manual_seed(parallel.rank())
+        rng = Random(f"moved {parallel.rank()}")
         for time in range(times):
             for group in parallel.share(batches(clips, Random(9))):
-                mel = collate(group, {}, dict.fromkeys(model.words, 0))[0]
+                as_heard = group if time == 0 else [moved(clip, rng) for clip in group]
+                mel = collate(as_heard, {}, dict.fromkeys(model.words, 0))[0]
                 with torch.no_grad():
                     read, logits = hear(model, mel if time == 0 else vary(mel, generator))
                 rows = [time * len(clips) + where[id(clip)] for clip in group]

@@ -68,8 +68,11 @@ def exact(model: language.Llasm, group: list[Sample], heard: NDArray[np.float16]
     return len(group) - len(wrong)
 
 
-def train(folder: Path, name: str, minutes: float) -> None:
-    stage = Stage(folder, name, minutes, *RATES[name])
+def train(folder: Path, name: str, minutes: float, rate: float | None = None) -> None:
+    """``rate`` None: the stage's own, when it begins from nothing."""
+    peak, last = RATES[name]
+    rate = rate or peak
+    stage = Stage(folder, name, minutes, rate, last)
     state = stage.load()
     tokenizer_file = folder / "tokenizer.model"
     if parallel.rank() == 0 and not tokenizer_file.exists():
@@ -98,7 +101,7 @@ def train(folder: Path, name: str, minutes: float) -> None:
     trained = list(parts[name].parameters())
     for parameter in model.parameters():
         parameter.requires_grad_(any(parameter is one for one in trained))
-    optimizer = Optimizer(model, RATES[name][0])
+    optimizer = Optimizer(model, rate)
     embedding = model.llama.get_input_embeddings().weight
     aligned = states.align(model, folder, writer) if name == "text" else torch.empty(0, dtype=torch.long)
     if state:
@@ -141,12 +144,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("stage", choices=tuple(NEEDS))
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument(
+        "--rate", type=float, help="learning rate at first; lower for weights that are trained already"
+    )
     options = parser.parse_args()
     require(parser, options.folder, *NEEDS[options.stage])
     if options.stage == "states":
         parallel.run(states.compute, options.folder)
     else:
-        parallel.run(train, options.folder, options.stage, options.minutes)
+        parallel.run(train, options.folder, options.stage, options.minutes, options.rate)
 
 
 if __name__ == "__main__":

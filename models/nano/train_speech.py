@@ -8,7 +8,6 @@ spell the words and characters by CTC (Graves et al. 2006). Without the first it
 
 import argparse
 import json
-import math
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -23,6 +22,7 @@ from models.nano.optimizer import Optimizer
 from models.nano.scoring import distance
 from models.nano.stage import Stage, require
 from models.nano.synthesize import POSITION_SECONDS, Clip
+from models.nano.vary import moved, vary
 from models.nano.world.spoken import language_of, tokens
 
 BATCH_FRAMES = 4_000  # mel frames in a batch of one process: about 18 clips
@@ -90,41 +90,6 @@ def collate(
         said += ids
         counts.append(len(ids))
     return mel, labels, torch.tensor(said), torch.tensor(counts)
-
-
-def vary(mel: Tensor, generator: torch.Generator) -> Tensor:
-    """Another speaker in another place: vocal tract length, timbre, a noise floor, masks in time and frequency.
-
-    (VTLP: Jaitly & Hinton 2013; SpecAugment: arXiv 1904.08779.) ``(batch, n_frames, 80)`` log10 power, not in place.
-    """
-    batch, frames, bins = mel.shape
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator) * (high - low) + low
-
-    at = torch.arange(bins, dtype=torch.float32) * uniform(0.86, 1.16, batch, 1)
-    at = at + uniform(-1.5, 1.5, batch, 1)
-    at = at.clamp(0, bins - 1)
-    below = at.floor().clamp(max=bins - 2)
-    weight = (at - below)[:, None, :]
-    low = below.long()[:, None, :].expand(-1, frames, -1)
-    mel = mel.gather(2, low) * (1 - weight) + mel.gather(2, low + 1) * weight
-    knots = torch.randn(batch, 1, 6, generator=generator) * 0.25  # decades
-    mel = mel + nn.functional.interpolate(knots, size=bins, mode="linear", align_corners=True)
-    loud = mel.amax(dim=(1, 2), keepdim=True)
-    shape = nn.functional.interpolate(
-        torch.randn(batch, 1, 5, generator=generator) * 0.5, size=bins, mode="linear", align_corners=True
-    )
-    floor = loud - uniform(2.5, 8.0, batch, 1, 1) + shape + torch.randn(mel.shape, generator=generator) * 0.2
-    mel = torch.logaddexp(mel * math.log(10), floor * math.log(10)) / math.log(10)
-    position, band = torch.arange(frames), torch.arange(bins)
-    for _ in range(2):
-        start, width = uniform(0, frames, batch, 1), uniform(0, 16, batch, 1)
-        masked = (position >= start) & (position < start + width)
-        low_bin, height = uniform(0, bins, batch, 1), uniform(0, 14, batch, 1)
-        masked_band = (band >= low_bin) & (band < low_bin + height)
-        mel = torch.where(masked[:, :, None] | masked_band[:, None, :], loud - 4.0, mel)
-    return mel
 
 
 def batches(clips: list[Clip], rng: Random) -> list[list[Clip]]:
@@ -203,11 +168,12 @@ def train(folder: Path, minutes: float, shape: Shape, rate: float = 1e-3) -> Non
     phonemes, words = ({name: i for i, name in enumerate(names)} for names in (model.phonemes, model.words))
     clips = [clip for clip in clips if all(token in words for token in tokens(clip.text))]
     generator = torch.Generator().manual_seed(1000 * stage.step + parallel.rank())
+    rng = Random(f"moved {stage.step} {parallel.rank()}")
     sums = np.zeros(3)
     while not stage.over:
         for group in parallel.share(batches(clips, Random(f"step {stage.step}"))):
             stage.set_rate(optimizer)
-            mel, labels, said, counts = collate(group, phonemes, words)
+            mel, labels, said, counts = collate([moved(clip, rng) for clip in group], phonemes, words)
             if torch.rand((), generator=generator) < VARIED * min(1.0, 4 * stage.progress):
                 mel = vary(mel, generator)
             frame, ctc = loss(model, mel, labels, said, counts)
