@@ -123,7 +123,7 @@ def _chat(backend: Backend) -> Schema:
             "model": TEXT,
             "choices": {"type": "array", "minItems": 1, "maxItems": 1, "items": choice},
             "usage": usage,
-            "timings": _timings({"queue_ms": {"type": "number"}}),
+            "timings": _timings(),
         }
     )
     return {
@@ -203,10 +203,11 @@ def _model(backend: Backend) -> Schema:
     )
 
 
-def _timings(more: Mapping[str, Schema] | None = None) -> Schema:
-    names = ("audio_seconds", "speech_ms", "prefill_ms", "first_token_ms", "total_ms", "tokens_per_second")
+def _timings() -> Schema:
+    milliseconds = ("queue_ms", "speech_ms", "prefill_ms", "first_token_ms", "total_ms")
     ended = {"enum": ["stop", "length", "repetition"]}
-    return _object({**dict.fromkeys(names, NUMBER), "ended_by": ended, **(more or {})})
+    figures = dict.fromkeys((*milliseconds, "audio_seconds", "tokens_per_second"), NUMBER)
+    return _object({**figures, "ended_by": ended})
 
 
 def _get(summary: str, schema: Schema, *, kind: str = "application/json", name: bool = False) -> Schema:
