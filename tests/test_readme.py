@@ -29,7 +29,7 @@ def blocks(language: str) -> list[str]:
 
 def listed() -> Iterator[str]:
     """The paths of the annotated tree, folders with a slash at the end."""
-    tree = re.search(r"^## The tree\n+```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    tree = re.search(r"^## The tree\n.*?^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert tree is not None
     folders: list[str] = []
     for line in tree[1].splitlines():

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
+from edge_llasm import __version__
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.serve.api_errors import ApiError, JsonResponse, translated
 from edge_llasm.serve.backend import Backend, backend_of
 from edge_llasm.serve.completions import chat_completions
+from edge_llasm.serve.description import describe
 from edge_llasm.serve.door import Door
 from edge_llasm.serve.hangup import ClientGone
 from edge_llasm.serve.metrics import Counting
@@ -54,6 +56,11 @@ def create_app(
         finally:
             await anyio.to_thread.run_sync(backend.decoder.close)
 
+    description = describe(backend, __version__, token=token is not None)
+
+    async def described(request: Request) -> Response:
+        return JsonResponse(description)
+
     routes = [
         Route("/v1/chat/completions", chat_completions, methods=["POST"]),
         Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
@@ -61,6 +68,7 @@ def create_app(
         Route("/v1/models/{name}", model),
         Route("/health", health),
         Route("/metrics", metrics),
+        Route("/openapi.json", described),
         *page_routes(),
         *([door.route] if door else []),
     ]

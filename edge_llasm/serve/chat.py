@@ -142,10 +142,10 @@ def _conversation(messages: object, limits: Limits) -> tuple[str | None, tuple[A
                 )
             turns.append(Asked(tuple(said), "\n".join(map(str, parts))))
             said = []
-        elif i == 0:
-            system = "\n".join(map(str, parts))
+        elif not said and not turns:
+            system = "\n".join([*([] if system is None else [system]), *map(str, parts)])
         else:
-            raise unsupported(message.path("role"), f"{role!r} is only supported in the first message")
+            raise unsupported(message.path("role"), f"{role!r} is only supported before the first question")
     if not said:
         raise bad_request("the last message must be a user's", "messages", "invalid_value")
     turns.append(Asked(tuple(said)))

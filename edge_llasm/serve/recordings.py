@@ -59,7 +59,7 @@ class Recordings:
             if heard is not None:
                 batch.spoken[file], seconds = heard.spoken, heard.seconds
             else:
-                samples = await anyio.to_thread.run_sync(self._load, file, left, limiter=self._decoders)
+                samples = await self.load(file, left)
                 batch.samples[file], seconds = samples, len(samples) / SAMPLE_RATE
             batch.seconds, left = batch.seconds + seconds, left - seconds
             if left <= 0:
@@ -67,6 +67,12 @@ class Recordings:
                     f"the recordings are longer than {self._limits.audio_seconds:g} s together; send less at once"
                 )
         return batch
+
+    async def load(self, file: bytes, seconds: float) -> Samples:
+        """One recording, decoded; few at a time. Raises AudioError, also when it is longer than `seconds`."""
+        return await anyio.to_thread.run_sync(
+            lambda: load_audio(file, max_seconds=seconds), limiter=self._decoders
+        )
 
     def remember(self, file: bytes, spoken: Spoken, seconds: float) -> None:
         with self._lock:
@@ -81,10 +87,6 @@ class Recordings:
                 self._memo.move_to_end(_key(file))
                 self.found += 1
             return heard
-
-    @staticmethod
-    def _load(file: bytes, seconds: float) -> Samples:
-        return load_audio(file, max_seconds=seconds)
 
 
 class Batch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
-import anyio
 import numpy as np
 import numpy.typing as npt
 from starlette.datastructures import FormData, UploadFile
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from edge_llasm.assistant import Assistant, Chunk
-from edge_llasm.audio import SAMPLE_RATE, load_audio
+from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.composer import default_sampling
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.sampling import Sampling
@@ -57,9 +58,7 @@ async def transcriptions(request: Request) -> Response:
     backend = backend_of(request)
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
         wanted = await _wanted(form, backend)
-    samples = await anyio.to_thread.run_sync(
-        lambda: load_audio(wanted.file, max_seconds=backend.limits.audio_seconds)
-    )
+    samples = await backend.recordings.load(wanted.file, backend.limits.audio_seconds)
     items = backend.decoder.items(client_of(request), _work(samples, wanted.options))
     transcript = _Transcript(backend, samples, wanted)
     if not wanted.stream:
@@ -136,6 +135,7 @@ class _Transcript:
         self._backend, self._wanted = backend, wanted
         self._seconds = len(samples) / SAMPLE_RATE
         self._segments: list[Segment] = []
+        self._asked = perf_counter()
 
     async def whole(self, items: AsyncGenerator[Chunk, None]) -> Response:
         last = None
@@ -205,23 +205,30 @@ class _Transcript:
         return [replace(one, text=one.text.strip()) for one in self._segments if one.text.strip()]
 
     async def _chunks(self, items: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        async with aclosing(items):
-            async for chunk in items:
-                if chunk.finish_reason == "cancelled":
-                    raise ApiError(503, "the server is going down", kind="server_error")
-                if chunk.heard is not None:
-                    start, end = chunk.heard
-                    if self._segments and self._segments[-1].start == start:
-                        text = self._segments.pop().text + chunk.text
-                        self._segments.append(Segment(start, end, text))
-                    else:
-                        self._segments.append(Segment(start, end, chunk.text))
-                if chunk.timings is not None:
-                    self._backend.metrics.answered(chunk.timings, self._seconds, 0.0)
-                yield chunk
+        try:
+            async with aclosing(items):
+                async for chunk in items:
+                    if chunk.finish_reason == "cancelled":
+                        raise ApiError(503, "the server is going down", kind="server_error")
+                    if chunk.heard is not None:
+                        self._add(*chunk.heard, chunk.text)
+                    if chunk.timings is not None:
+                        self._backend.metrics.answered(chunk.timings, self._seconds, 0.0)
+                    yield chunk
+        except (GeneratorExit, asyncio.CancelledError):
+            self._backend.metrics.cancelled.inc()
+            raise
+
+    def _add(self, start: float, end: float, text: str) -> None:
+        """What was written down of a piece, piece by piece and bit by bit."""
+        if self._segments and self._segments[-1].start == start:
+            text = self._segments.pop().text + text
+        self._segments.append(Segment(start, end, text))
 
     def _timings(self, last: Chunk) -> dict[str, Any]:
-        return timings_of(last, self._seconds, 0.0)
+        assert last.timings is not None
+        queue_ms = 1000 * (perf_counter() - self._asked) - last.timings.total_ms
+        return {"queue_ms": round(queue_ms, 1), **timings_of(last, self._seconds, 0.0)}
 
 
 def _usage(last: Chunk) -> dict[str, Any]:

@@ -53,6 +53,11 @@ def test_parts_keep_their_order_in_every_turn(bundle: Bundle) -> None:
     assert [turn.answer for turn in chat.turns] == ["an answer", None]
 
 
+def test_system_texts_before_the_first_question_are_one(bundle: Bundle) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, said(text("Be kind."), role="developer"), *HELLO]
+    assert parsed(bundle, messages).system == "Be brief.\nBe kind."
+
+
 def test_what_is_not_said_is_the_models_own(bundle: Bundle) -> None:
     chat = parsed(bundle)
     assert chat.options == default_sampling(bundle)

@@ -2,14 +2,13 @@
 
 import threading
 import urllib.request
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
 from edge_llasm.serve.backend import Backend
 from edge_llasm.serve.limits import Limits
 from tests.serve.running import (
@@ -23,6 +22,7 @@ from tests.serve.running import (
     hosted,
     until,
 )
+from tests.serve.stepwise import Stepwise
 
 PATH = "/v1/chat/completions"
 
@@ -206,48 +206,6 @@ def test_what_happened_is_counted(app: TestClient, speech: Path) -> None:
     assert float(figures["edge_llasm_queue_length"]) == 0
 
 
-class Stepwise:
-    """The assistant, writing a token only when the test lets it."""
-
-    def __init__(self, assistant: Assistant) -> None:
-        self._assistant = assistant
-        self.llm = assistant.llm
-        self.steps = threading.Semaphore(0)
-        self.written = 0
-
-    def answer(self, turns: Any, *, cancel: threading.Event, **more: Any) -> Generator[Chunk, None, None]:
-        for chunk in self._assistant.answer(turns, cancel=cancel, **more):
-            while not self.steps.acquire(timeout=0.01) and not cancel.is_set():
-                pass
-            self.written += chunk.finish_reason is None
-            yield chunk
-
-    def close(self) -> None:
-        self._assistant.close()
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_who_hangs_up_ends_the_answer_within_a_token(tiny_bundle: Path, stream: bool) -> None:
-    backend = backend_for(tiny_bundle, Limits(), Stepwise)
-    with hosted(backend) as url:
-        assistant: Any = backend.decoder.assistant
-        body = dumps_of(asking("hello", stream=stream, max_tokens=400))
-        request = urllib.request.Request(url + PATH, body, {"Content-Type": "application/json"})
-        assistant.steps.release(3)
-        if stream:
-            with DIRECT.open(request) as reading:
-                assert reading.readline().startswith(b"data: ")
-                until(lambda: assistant.written == 3)
-        else:
-            with pytest.raises(TimeoutError):
-                DIRECT.open(request, timeout=1)
-        until(lambda: not backend.decoder.busy)
-        assert assistant.written <= 4
-        status, page = fetch(url + "/metrics")
-        assert status == 200
-        assert b"edge_llasm_cancelled_total 1.0" in page
-
-
 def test_before_the_model_is_there_health_and_questions_say_so(tiny_bundle: Path) -> None:
     gate = threading.Event()
 
@@ -292,3 +250,28 @@ def test_a_full_queue_says_when_to_come_back(tiny_bundle: Path) -> None:
         for thread in threads:
             thread.join()
         assert [status for status, _ in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("told_by", ["user", "User-Agent"])
+def test_who_asks_much_at_once_does_not_come_before_who_asks_little(tiny_bundle: Path, told_by: str) -> None:
+    backend = backend_for(tiny_bundle, Limits(), Stepwise)
+    with hosted(backend) as url:
+        assistant: Any = backend.decoder.assistant
+
+        def ask(client: str, question: str) -> None:
+            named = {"user": client} if told_by == "user" else {}
+            headers = {"Content-Type": "application/json"}
+            if told_by == "User-Agent":
+                headers["User-Agent"] = client
+            fetch(url + PATH, dumps_of(asking(question, max_tokens=1, **named)), headers)
+
+        threads = []
+        for i, client in enumerate(["greedy"] * 4 + ["modest"]):
+            threads.append(threading.Thread(target=ask, args=(client, f"{client} {i}")))
+            threads[-1].start()
+            until(lambda i=i: backend.decoder.busy and backend.decoder.queued == i)  # type: ignore[misc]
+        assistant.steps.release(1000)
+        for thread in threads:
+            thread.join()
+    order = [question for (question,) in assistant.asked]
+    assert order == ["greedy 0", "greedy 1", "modest 4", "greedy 2", "greedy 3"]

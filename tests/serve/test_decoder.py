@@ -167,6 +167,16 @@ def test_who_hangs_up_gets_at_most_one_more_token(tiny_bundle: Path) -> None:
     assert after <= 1
 
 
+def test_who_does_not_read_holds_nobody_up(decoder: Decoder) -> None:
+    async def run() -> None:
+        slow = decoder.items("slow", saying(*["x"] * 10_000))
+        assert await anext(slow) == "x"
+        assert await all_of(decoder, "quick", saying("y")) == ["y"]
+        assert len([item async for item in slow]) == 9_999  # nothing is lost to whoever comes back
+
+    asyncio.run(run())
+
+
 def test_what_goes_wrong_reaches_the_one_who_asked_and_nobody_else(
     decoder: Decoder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,4 +16,4 @@ def test_everybody_gets_the_right_answer_while_others_ask_and_hang_up(nano: Comm
     assert outcome.refused == []
     assert outcome.answered + outcome.hung_up == 80
     assert outcome.hung_up > 0
-    assert outcome.growth < 0.5
+    assert outcome.growth < 0.2  # few requests: what is warm after the first of them differs

@@ -239,6 +239,7 @@ function level(value) {
 
 // --- put together
 
+if (matchMedia("(pointer: coarse)").matches) element("how").dataset.say = "howByFinger"; // there is no space bar
 translate(document);
 const talk = new TalkButton(element("talk"), { pressed, latched, released });
 new Drawer(chats, { chosen: begin, removed });

@@ -53,6 +53,7 @@ def test_a_phone_shows_it_all_within_reach(chrome: Browser, nano: Command, dark:
     scheme = "dark" if dark else "light"
     with visit(chrome, viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme) as tab:
         tab.open(nano.url)
+        expect(tab.find("#how")).to_contain_text("Hold the button while you speak")  # no word of a space bar
         ask(tab, "Define a function called parse date.", "parse_date")
         assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
         assert tab.page.evaluate("document.documentElement.scrollHeight") == PHONE["height"]
