@@ -109,8 +109,10 @@ def engine_devices(engine: str) -> tuple[str, ...]:
 
 def whisper_devices() -> tuple[str, ...]:
     """Devices of the installed pywhispercpp. Raises EngineError when there is none."""
-    from edge_llasm.speech.whisper_lib import load_library
+    from edge_llasm.speech.whisper_lib import has_gpu_code, load_library
 
+    if not has_gpu_code():
+        return ("cpu",)
     return _ggml_devices(load_library().cdll)
 
 
