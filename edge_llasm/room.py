@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import shutil
 import sys
@@ -38,6 +37,5 @@ def physical_memory() -> int | None:
 
 def give_memory_back() -> None:
     """Let the system have what was freed: C's allocator keeps it for later, and later may be hours."""
-    gc.collect()
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)  # glibc's own; musl has none
