@@ -14,7 +14,7 @@ from edge_llasm.native_log import WARNING, NativeLog
 
 __all__ = ["load_ggml", "load_library", "log"]
 
-PACKAGE = "llama_cpp"
+PACKAGE, GGML = "llama_cpp", "llama_cpp._ggml"
 
 OLDEST, NEWER = (0, 3, 36), (0, 4)
 """llama-cpp-python from the first on, below the second: the C structs differ elsewhere."""
@@ -56,6 +56,7 @@ def _bindings() -> tuple[str, Any]:
     package afterwards gets all of it. Raises ImportError, and what loading a library raises.
     """
     if PACKAGE in sys.modules:
+        importlib.import_module(GGML)
         return sys.modules[PACKAGE].__version__, importlib.import_module(f"{PACKAGE}.llama_cpp")
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -63,6 +64,7 @@ def _bindings() -> tuple[str, Any]:
     sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
     try:
         lib = importlib.import_module(f"{PACKAGE}.llama_cpp")
+        importlib.import_module(GGML)
     finally:
         del sys.modules[PACKAGE]
     said = re.search(r'^__version__ = "(.+)"', Path(spec.origin).read_text("utf-8"), re.MULTILINE)
@@ -72,7 +74,7 @@ def _bindings() -> tuple[str, Any]:
 def load_ggml() -> Any:
     """llama.cpp's ggml, as ctypes loaded it. Raises EngineError."""
     load_library()
-    return sys.modules[f"{PACKAGE}._ggml"].libggml
+    return sys.modules[GGML].libggml
 
 
 @cache

@@ -11,7 +11,17 @@ from starlette.testclient import TestClient
 from edge_llasm.serve.app import create_app
 from edge_llasm.serve.backend import Backend
 from edge_llasm.serve.limits import Limits
-from tests.serve.running import asking, audio_part, backend_for, pcm_of, slices, until
+from tests.serve.running import (
+    asking,
+    audio_part,
+    backend_for,
+    command,
+    dumps_of,
+    fetch,
+    pcm_of,
+    slices,
+    until,
+)
 
 SOON_S = 0.1
 CHAT, REALTIME = "/v1/chat/completions", "ws://localhost/v1/realtime"
@@ -65,6 +75,20 @@ def test_the_model_is_loaded_while_somebody_speaks(app: TestClient, backend: Bac
         first = next(slices(pcm_of(speech)))
         socket.send_text(json.dumps({"type": "input_audio_buffer.append", "audio": first}))
         until(lambda: not backend.decoder.asleep)
+
+
+def test_nano_behind_the_command_answers_right_after_every_rest(
+    tmp_path: Path, demo: dict[str, Path]
+) -> None:
+    request = asking(audio_part(demo["1"]), model="nano")
+    with command("--unload-after", "0.002", home=tmp_path) as server:
+        answers = set()
+        for _ in range(2):
+            until(lambda: json.loads(server.get("/health")[1]) == {"status": "ok", "loaded": False})
+            status, body = fetch(server.url + CHAT, dumps_of(request), {"Content-Type": "application/json"})
+            assert status == 200
+            answers.add(json.loads(body)["choices"][0]["message"]["content"])
+    assert answers == {json.loads((demo["1"].parent / "answers.json").read_text("utf-8"))[demo["1"].name]}
 
 
 def test_a_server_that_never_rests_says_so_too(tiny_bundle: Path) -> None:
