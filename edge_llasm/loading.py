@@ -146,11 +146,14 @@ class _Beside(Generic[C]):
         self._open, self._failed = open_it, failed
         self._opened: C | None = None
         self._error: BaseException | None = None
+        self._over = (
+            threading.Event()
+        )  # a `join` that Ctrl-C ends takes the thread for ended too (CPython 3.11)
         self._thread = threading.Thread(target=self._run, name="edge-llasm-load", daemon=True)
 
     def result(self) -> C:
         """Wait for it; raises what opening it raised."""
-        self._thread.join()
+        self._over.wait()
         if self._error is not None:
             raise self._error
         assert self._opened is not None
@@ -162,6 +165,8 @@ class _Beside(Generic[C]):
         except BaseException as error:  # noqa: BLE001  handed over to the waiting thread, whatever it is
             self._error = error
             self._failed()
+        finally:
+            self._over.set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -171,6 +176,7 @@ class _Beside(Generic[C]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._failed()
+        self._over.wait()
         self._thread.join()
         if self._opened is not None:
             self._opened.close()

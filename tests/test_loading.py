@@ -1,6 +1,10 @@
 """Both halves of a bundle are loaded at the same time: nothing unchecked is opened, nothing opened is left behind."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -194,3 +198,32 @@ def assert_closed(embedder: SpeechEmbedder) -> None:
 
     with pytest.raises(EngineError, match="closed"):
         embedder.embed(np.zeros(1600, np.float32))
+
+
+LOADING = """
+import sys, threading
+from edge_llasm import Assistant
+try:
+    Assistant.load(sys.argv[1], device="cpu", progress=lambda share: print(share, flush=True))
+except KeyboardInterrupt:
+    print("interrupted", threading.active_count())
+"""
+
+
+@pytest.mark.parametrize("name", ["speech.weights", "llm.gguf"])
+def test_ctrl_c_ends_the_checking_of_a_huge_file_in_either_half(copy: Path, name: str) -> None:
+    size = (copy / name).stat().st_size
+    os.truncate(copy / name, 64 << 30)
+    manifest = copy / "bundle.toml"
+    manifest.write_text(
+        manifest.read_text("utf-8").replace(f"size = {size}\n", f"size = {64 << 30}\n"), "utf-8"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", LOADING, str(copy)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(100):  # the other half is through by then, or nearly
+            assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (out.splitlines()[-1], err) == ("interrupted 1", "")
