@@ -146,9 +146,8 @@ class _Beside(Generic[C]):
         self._open, self._failed = open_it, failed
         self._opened: C | None = None
         self._error: BaseException | None = None
-        self._over = (
-            threading.Event()
-        )  # a `join` that Ctrl-C ends takes the thread for ended too (CPython 3.11)
+        # What is waited for: a `join` that Ctrl-C breaks off takes the thread for ended too (CPython 3.11).
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edge-llasm-load", daemon=True)
 
     def result(self) -> C:
