@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -26,14 +25,14 @@ import numpy.typing as npt
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
 from edge_llasm.composer import Composer, default_sampling
-from edge_llasm.devices import Devices, choose_devices
 from edge_llasm.errors import EngineError
 from edge_llasm.hearing import Hearing
-from edge_llasm.llm import Llm, Piece
+from edge_llasm.llm import Piece
+from edge_llasm.loading import Parts, load_parts
 from edge_llasm.prompt import Spoken, Turn
+from edge_llasm.room import give_memory_back
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import length
-from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
 from edge_llasm.turnstile import Turnstile
@@ -66,20 +65,16 @@ class Assistant:
     asks again while it has an answer half read gets Busy too, because it would wait for itself.
     """
 
-    def __init__(
-        self, bundle: Bundle, devices: Devices, speech: SpeechEmbedder, llm: Llm, *, load_ms: float = 0.0
-    ) -> None:
+    def __init__(self, bundle: Bundle, load: Callable[[], Parts]) -> None:
+        """`load` is called now, and again after each `unload`."""
         self.bundle = bundle
-        self.devices = devices
-        self.speech = speech
-        self.llm = llm
-        self._hearing = Hearing(speech)
-        self._composer = Composer(bundle, llm.tokenize, llm.n_ctx)
-        self._load_ms = load_ms
+        self._load = load
         self._history: list[Turn] = []
         self._turnstile = Turnstile()
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
         self._question: tuple[str | Spoken, ...] = ()
+        self._shelf_room = 0  # bytes; outlives an `unload`
+        self._take_parts()
 
     @classmethod
     def load(
@@ -92,7 +87,7 @@ class Assistant:
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
-        """Check a bundle's files and load them; `progress` gets 0 to 1.
+        """Check a bundle's files and load them; `progress` gets 0 to 1, on any thread.
 
         `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
         is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
@@ -100,26 +95,35 @@ class Assistant:
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
         """
-        start = perf_counter()
-        report = progress or (lambda share: None)
         bundle = model if isinstance(model, Bundle) else Bundle.find(model)
         if trim_window:
             bundle = replace(bundle, speech=replace(bundle.speech, trim_window=True))
-        devices = choose_devices(device, speech, has_onnx=bundle.has_onnx)
-        bundle.verify(lambda share: report(share / 2))
-        embedder = SpeechEmbedder.open(bundle, device, verbose=verbose, engine=devices.speech.engine)
-        try:
-            llm = Llm.load(
-                bundle.llm_file,
-                n_ctx=bundle.llm.n_ctx,
-                device=devices.llm.device,
-                verbose=verbose,
-                progress=lambda share: report((1 + share) / 2),
-            )
-        except BaseException:
-            embedder.close()
-            raise
-        return cls(bundle, devices, embedder, llm, load_ms=1000 * (perf_counter() - start))
+        reports = [progress]  # told of the first loading only
+
+        def load() -> Parts:
+            report = reports.pop() if reports else None
+            return load_parts(bundle, device=device, speech=speech, verbose=verbose, progress=report)
+
+        return cls(bundle, load)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the engines are in memory; after `unload` they are not, until something needs them."""
+        return self._parts is not None
+
+    def unload(self) -> None:
+        """Free the engines' memory; the chat stays. Waits for a running turn.
+
+        Whatever needs them loads them again first, as `wake` does before anything is asked.
+        """
+        with self._turnstile.alone(wait=True):
+            self._free()
+            give_memory_back()
+
+    def wake(self) -> None:
+        """Load the engines if they are not there. Raises BundleError, EngineError."""
+        with self._at_work(wait=True):
+            pass
 
     @property
     def history(self) -> tuple[Turn, ...]:
@@ -168,7 +172,7 @@ class Assistant:
         Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
         recordings, texts = _question(audio, text)
-        with self._turnstile.alone(wait):
+        with self._at_work(wait):
             meter = self._meter(recordings)
             user = self._understand(recordings, texts, meter, cancel)
             self._question = user
@@ -198,7 +202,7 @@ class Assistant:
         raises.
         """
         recordings, texts = _question(audio, text)
-        with self._turnstile.alone(wait):
+        with self._at_work(wait):
             user = self._understand(recordings, texts, self._meter(recordings), cancel)
             turns = [*self._history, Turn(user)]
             segments = self._composer.prompt(turns, options or default_sampling(self.bundle))
@@ -209,7 +213,7 @@ class Assistant:
 
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
-        with self._turnstile.alone(wait):
+        with self._at_work(wait):
             if head := self._composer.head(self._history):
                 self.llm.prepare(head, cancel=cancel)
 
@@ -218,7 +222,7 @@ class Assistant:
 
         False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
         """
-        with self._turnstile.alone(wait=True):
+        with self._at_work(wait=True):
             if not (head := self._composer.head(self._history)):
                 return False
             self.llm.prepare(head)
@@ -234,13 +238,15 @@ class Assistant:
 
         Raises EngineError.
         """
-        with self._turnstile.alone(wait=True):
+        with self._at_work(wait=True):
             head = self._composer.head(self._history)
             return bool(head) and self.llm.restore(file, self._origin, head)
 
     @property
     def _origin(self) -> str:
         """What else a KV cache depends on."""
+        from importlib.metadata import version  # takes a while, and few questions need it
+
         llm = next(file for file in self.bundle.files if file.name == self.bundle.llm_file.name)
         return f"{llm.sha256} {self.llm.n_ctx} {self.llm.device} {version('llama-cpp-python')}"
 
@@ -259,7 +265,7 @@ class Assistant:
         recordings = [load_audio(source) for source in _sources(audio)]
         if not recordings:
             raise ValueError("there is nothing to transcribe")
-        with self._turnstile.alone(wait):
+        with self._at_work(wait):
             meter = self._meter(recordings)
             pieces = [(i, span) for i, one in enumerate(recordings) for span in self._hearing.spans(one)]
             transcript, reason = Transcript(), "stop"
@@ -286,7 +292,7 @@ class Assistant:
         Raises AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
         recording = load_audio(audio)
-        with self._turnstile.alone(wait):
+        with self._at_work(wait):
             (spoken,) = self._understand([recording], (), self._meter([recording]), cancel)
             assert isinstance(spoken, Spoken)
             return spoken
@@ -308,7 +314,7 @@ class Assistant:
         instead of forgotten, the oldest first; the answer ends before a string of `stop`. Raises what `reply` raises.
         """
         with (
-            self._turnstile.alone(wait),
+            self._at_work(wait),
             closing(
                 self._answer(turns, self._meter(()), options, cancel, system=system, drop=drop, stop=stop)
             ) as chunks,
@@ -325,7 +331,7 @@ class Assistant:
         wait: bool = True,
     ) -> None:
         """All of `answer` that comes before its first token, as `prepare` is to `reply`."""
-        with self._turnstile.alone(wait):
+        with self._at_work(wait):
             options = options or default_sampling(self.bundle)
             segments = self._composer.prompt(turns, options, system=system)
             self.llm.prepare(segments, cancel=cancel)
@@ -335,9 +341,11 @@ class Assistant:
         if self._turnstile.closed:
             return
         if self._turnstile.mine:
+            self._turnstile.closed = True
             self._free()  # this thread left an answer half read: nobody is inside native code
         else:
             with self._turnstile.alone(wait=True, closing=True):
+                self._turnstile.closed = True
                 self._free()
 
     def __enter__(self) -> Self:
@@ -347,6 +355,25 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _at_work(self, wait: bool) -> Iterator[None]:
+        """Get in, with the engines loaded."""
+        with self._turnstile.alone(wait):
+            if self._parts is None:
+                self._take_parts()
+            yield
+
+    def _take_parts(self) -> None:
+        start = perf_counter()
+        parts = self._load()
+        # Closed ones still tell their sizes: whoever shows them need not know that they were unloaded.
+        self.devices, self.speech, self.llm = parts.devices, parts.speech, parts.llm
+        self.llm.shelf.room = self._shelf_room
+        self._hearing = Hearing(parts.speech)
+        self._composer = Composer(self.bundle, parts.llm.tokenize, parts.llm.n_ctx)
+        self._parts: Parts | None = parts
+        self._load_ms = 1000 * (perf_counter() - start)
 
     def _meter(self, recordings: Sequence[Samples]) -> Meter:
         return Meter(self._load_ms, sum(map(len, recordings)) / SAMPLE_RATE)
@@ -403,11 +430,12 @@ class Assistant:
             del self._history[0]  # every later prompt has only less room for it
 
     def _free(self) -> None:
-        self._turnstile.closed = True
         if self._running is not None:
             self._running.close()
-        self.speech.close()
-        self.llm.close()
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            self._shelf_room = parts.llm.shelf.room
+            parts.close()
 
 
 def _question(

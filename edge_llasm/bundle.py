@@ -199,6 +199,11 @@ class Bundle:
         """Where `has_onnx` is true."""
         return self.path / ONNX_FILE
 
+    def speech_files(self, engine: str) -> tuple[str, ...]:
+        """Names of the files that are opened where `engine` hears: onnx or whisper.cpp."""
+        tower = (ONNX_FILE, WEIGHTS_FILE) if engine == "onnx" else (SPEECH_FILE,)
+        return (*tower, ADAPTER_FILE)
+
     @property
     def adapter_file(self) -> Path:
         return self.path / ADAPTER_FILE
@@ -213,8 +218,10 @@ class Bundle:
         return sum(file.size for file in self.files)
 
     def verify(self, progress: Callable[[float], None] | None = None) -> None:
-        """Check sizes, checksums and that the parts fit together; `progress` gets the share hashed, 0 to 1.
+        """Read everything: check sizes, checksums and that the parts fit together.
 
+        `progress` gets the share that was read, 0 to 1. `Assistant.load` checks the same of the files that it opens,
+        and reads none again that was found right and did not change (checked.py).
         Call it before native code opens a file. Raises BundleError that names the file and what is wrong.
         """
         from edge_llasm.verify import check_files, check_fit

@@ -109,8 +109,10 @@ def engine_devices(engine: str) -> tuple[str, ...]:
 
 def whisper_devices() -> tuple[str, ...]:
     """Devices of the installed pywhispercpp. Raises EngineError when there is none."""
-    from edge_llasm.speech.whisper_lib import load_library
+    from edge_llasm.speech.whisper_lib import has_gpu_code, load_library
 
+    if not has_gpu_code():
+        return ("cpu",)
     return _ggml_devices(load_library().cdll)
 
 
@@ -121,12 +123,9 @@ def onnx_devices() -> tuple[str, ...]:
 
 def llama_devices() -> tuple[str, ...]:
     """Devices of the installed llama-cpp-python. Raises EngineError when there is none."""
-    from edge_llasm.llama_library import load_library
+    from edge_llasm.llama_library import load_ggml, load_library
 
-    library = load_library()
-    from llama_cpp import _ggml  # only behind load_library, which says what is wrong with an installation
-
-    return _ggml_devices(_ggml.libggml) if library.llama_supports_gpu_offload() else ("cpu",)
+    return _ggml_devices(load_ggml()) if load_library().llama_supports_gpu_offload() else ("cpu",)
 
 
 def onnxruntime() -> Any:

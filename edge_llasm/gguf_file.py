@@ -98,8 +98,7 @@ def _key_value(reader: Reader) -> tuple[str, int | str | None]:
     if item == _TEXT:
         if length > reader.left // 8:
             raise reader.fail("ends in the middle of its header")
-        for _ in range(length):
-            reader.skip(reader.integer("Q"))
+        reader.skip_texts(length)
     else:
         reader.skip(_size(reader, item) * length)
     return key, length

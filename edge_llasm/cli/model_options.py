@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["MODEL_OPTIONS", "model_options"]
+__all__ = ["MODEL_OPTIONS", "model_options", "unload_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +37,18 @@ MODEL_OPTIONS = (
         help="Hear only as much as was said, also where the model was trained on the full window.",
     ),
 )
+
+
+unload_option = click.option(
+    "--unload-after",
+    type=click.FloatRange(min=0),
+    default=15.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="Without a question for so long, give the model's memory back; it is loaded again while the next one "
+    "is spoken. 0: never.",
+)
+"""Of the commands that stay"""
 
 
 def model_options(command: Command) -> Command:

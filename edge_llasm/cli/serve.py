@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_llasm.cli.model_options import model_options
+from edge_llasm.cli.model_options import model_options, unload_option
 from edge_llasm.cli.output import on_a_terminal, tell
 from edge_llasm.errors import EngineError
 
@@ -81,6 +81,7 @@ Examples:
     metavar="MB",
     help="Memory for chats that may go on, so that they are not read again.",
 )
+@unload_option
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
 def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> None:
     """Serve a model to browsers, as a page to talk with, and to other programs, by OpenAI's API.
@@ -130,6 +131,7 @@ def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> 
         lambda: Assistant.load(bundle, device=device, **wanted),
         place,
         limits,
+        unload_after_s=60 * options["unload_after"],
         aliases=aliases,
         listening=listening,
         invite=invite,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_llasm.cli.loading import load
-from edge_llasm.cli.model_options import model_options
+from edge_llasm.cli.model_options import model_options, unload_option
 from edge_llasm.errors import EngineError, SoundError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ Examples:
 @click.option(
     "--transcripts/--no-transcripts", default=True, help="Write down what was said, after the answer."
 )
+@unload_option
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
 def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None:
     """Talk with a model: hold a key, speak, read.
@@ -98,6 +99,7 @@ def talk(model: str, card: str | None, chat: int | None, **options: Any) -> None
                 keep_audio=options["keep_audio"],
                 hands_free=options["hands_free"],
                 speaker=speaker,
+                unload_after_s=60 * options["unload_after"],
             )
         )
         if chat is not None:

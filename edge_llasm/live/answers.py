@@ -71,6 +71,10 @@ class Answers:
         """Have the language model know the chat before the next question, which needs that."""
         self._begin(self._recall)
 
+    def unload(self) -> None:
+        """Give the model's memory back; `warm` loads it again."""
+        self._begin(self._put_away)
+
     def tell(self, event: Event) -> None:
         """What happened elsewhere, in the same row."""
         self._events.put(event)
@@ -176,8 +180,15 @@ class Answers:
             self._events.put(Unread(str(error)))
 
     def _recall(self) -> None:
-        if not self._record.recall():
-            self._warm()
+        with suppress(EdgeLlasmError):  # the next question will tell
+            self._assistant.wake()
+            if not self._record.recall():
+                self._warm()
+
+    def _put_away(self) -> None:
+        with suppress(EdgeLlasmError):  # then it stays where it is
+            self._record.put_away()
+            self._assistant.unload()
 
     def _warm(self) -> None:
         with suppress(EdgeLlasmError):  # the next question will tell

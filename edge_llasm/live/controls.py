@@ -179,7 +179,8 @@ class Controls:
     def _show(self) -> None:
         session, listener = self._session, self._session.listener
         assistant = session.assistant
-        corner = f"{self._last}{assistant.bundle.name} on {assistant.devices.name}"
+        where = f"on {assistant.devices.name}" if assistant.loaded else "at rest"
+        corner = f"{self._last}{assistant.bundle.name} {where}"
         status, level = self._hint(), None
         if listener is not None and listener.microphone.overruns:
             corner = f"{listener.microphone.overruns} gaps in the sound · {corner}"

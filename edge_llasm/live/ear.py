@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE
-from edge_llasm.vad import EDGE, FRAME, LEVEL, LOUD_FRAMES, SPEECH, new_detector
+from edge_llasm.silero import FRAME, Detector
+from edge_llasm.vad import EDGE, LEVEL, LOUD_FRAMES, SPEECH
 
 __all__ = ["Ear"]
 
@@ -20,7 +21,7 @@ class Ear:
     """Listens to one recording from its beginning on."""
 
     def __init__(self) -> None:
-        self._detector = new_detector()
+        self._detector = Detector()
         self._rest = np.zeros(0, np.float32)
         self._loudest = [FAINT] * LOUD_FRAMES
         self._run = 0
@@ -48,7 +49,7 @@ class Ear:
         rms = float(np.sqrt(np.square(frame, dtype=np.float64).mean()))
         self._loudest = sorted([*self._loudest, rms])[-LOUD_FRAMES:]
         gained = np.clip(frame * (LEVEL / self._loudest[0]), -1.0, 1.0).astype(np.float32)
-        probability = self._detector.process_array(gained)
+        probability = self._detector.judge(gained)
         self._run = self._run + 1 if probability > SPEECH else 0
         self.heard_speech = self.heard_speech or self._run >= FIRST_FRAMES
         self.heard_s += FRAME / SAMPLE_RATE

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.live.ear import FAINT
-from edge_llasm.vad import FRAME, LEVEL, SPEECH, new_detector
+from edge_llasm.silero import FRAME, Detector
+from edge_llasm.vad import LEVEL, SPEECH
 
 __all__ = ["Interruption"]
 
@@ -23,7 +24,7 @@ class Interruption:
     """One answer's. Nothing cancels the echo: only who is clearly louder than it counts as speaking."""
 
     def __init__(self) -> None:
-        self._detector = new_detector()
+        self._detector = Detector()
         self._rest = np.zeros(0, np.float32)
         self._gain = 0.0  # RMS heard / RMS played, at most until now
         self._learnt_s = 0.0
@@ -45,7 +46,7 @@ class Interruption:
         rms = float(np.sqrt(np.square(frame, dtype=np.float64).mean()))
         self._loudest = max(self._loudest, rms)
         gained = np.clip(frame * (LEVEL / self._loudest), -1.0, 1.0).astype(np.float32)
-        speech = self._detector.process_array(gained) > SPEECH
+        speech = self._detector.judge(gained) > SPEECH
         learning = self._learnt_s < LEARN_S
         louder = rms > max(FAINT, CLEARLY * self._gain * played)
         if played > FAINT and (learning or not louder):

@@ -82,9 +82,13 @@ class Record:
 
     def go_on_with(self, chat: int | None) -> None:
         """From now on this one is kept, None: a new one. The one before is put away, with its cache."""
-        if self._caches is not None and self._chat is not None:
-            self._caches.keep(self._chat, self._assistant)
+        self.put_away()
         self._chat = chat
+
+    def put_away(self) -> None:
+        """The chat as the language model keeps it, on disk; it is there already where the model was unloaded."""
+        if self._caches is not None and self._chat is not None and self._assistant.loaded:
+            self._caches.keep(self._chat, self._assistant)
 
     def recall(self) -> bool:
         """Whether the language model knows the chat without reading it."""

@@ -53,6 +53,7 @@ class Session:
         hands_free: bool = False,
         speaker: Speaker | None = None,
         dictation: bool = False,
+        unload_after_s: float = 0.0,
     ) -> None:
         """Without a microphone questions are only typed; without a store nothing is kept.
 
@@ -64,6 +65,9 @@ class Session:
         `transcripts`: after an answer, write down what was said; the model's answers know nothing of it.
 
         `dictation`: what is said is written down in place of an answer, and nothing is kept of it.
+
+        `unload_after_s` without a question the model's memory is given back; it is loaded again as soon as somebody
+        begins to ask. 0: never.
         """
         self.assistant = assistant
         assistant.llm.shelf.room = SHELF
@@ -84,7 +88,8 @@ class Session:
         )
         self._question: Question | None = None
         self._unanswered = 0
-        self._answers.warm()
+        self._unload_after_s, self._unloaded = unload_after_s, False
+        self._warm()
 
     @property
     def last_answer(self) -> str:
@@ -109,6 +114,7 @@ class Session:
         if self._listener is not None and not self._listener.recording:
             self.stop()
             self._listener.start(self._pre_roll_s)
+            self._rest()
 
     def release(self) -> None:
         """Ask what was recorded."""
@@ -139,7 +145,7 @@ class Session:
         self._finish()
         self._record.go_on_with(None)
         self.assistant.reset()
-        self._answers.warm()
+        self._warm()
 
     def resume(self, chat: int) -> None:
         """Go on with a kept chat. Raises ChatsError, also for one that another model heard."""
@@ -147,7 +153,7 @@ class Session:
         self._finish()
         self._record.go_on_with(chat)
         self.assistant.resume(turns)
-        self._answers.warm()
+        self._warm()
 
     def poll(self) -> list[Event]:
         """Take in what was heard; what happened since the last call. Raises SoundError, when hands-free."""
@@ -161,6 +167,7 @@ class Session:
                 self._attend(self._listener)
         events = list(self._answers.told())
         self._unanswered -= sum(isinstance(event, (Ended, Failed)) for event in events)
+        self._rest()
         return events
 
     def close(self) -> None:
@@ -177,6 +184,23 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _rest(self) -> None:
+        """The model is unloaded when nobody has asked for long, and loaded again when somebody begins to."""
+        if self.state != "idle":
+            self._used = perf_counter()
+            if self._unloaded:
+                self._warm()
+        elif (
+            self._unload_after_s and not self._unloaded and perf_counter() - self._used > self._unload_after_s
+        ):
+            self._unloaded = True
+            self._answers.unload()
+
+    def _warm(self) -> None:
+        """Have the model know the chat."""
+        self._used, self._unloaded = perf_counter(), False
+        self._answers.warm()
 
     @property
     def _pre_roll_s(self) -> float:

@@ -104,9 +104,11 @@ async def model(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """200 when questions are answered, 503 before and after."""
-    state = backend_of(request).decoder.state
-    return JsonResponse({"status": "ok" if state == "ready" else state}, 200 if state == "ready" else 503)
+    """200 when questions are answered, 503 before and after; whether the model is in memory, or was unloaded."""
+    decoder = backend_of(request).decoder
+    ready = decoder.state == "ready"
+    said = {"status": "ok" if ready else decoder.state, "loaded": ready and not decoder.asleep}
+    return JsonResponse(said, 200 if ready else 503)
 
 
 async def metrics(request: Request) -> Response:
@@ -114,6 +116,7 @@ async def metrics(request: Request) -> Response:
     backend = backend_of(request)
     backend.metrics.waiting.set(backend.decoder.queued)
     backend.metrics.recordings_found.set(backend.recordings.found)
+    backend.metrics.loaded.set(backend.decoder.state == "ready" and not backend.decoder.asleep)
     if (assistant := backend.decoder.assistant) is not None:
         backend.metrics.chats_kept.set(assistant.llm.shelf.used)
     return Response(backend.metrics.page(), media_type=backend.metrics.content_type)

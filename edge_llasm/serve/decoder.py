@@ -27,6 +27,8 @@ SHARE = 0.75
 """Of the queue that one client may fill"""
 TICK_S = 0.05
 """Between two looks whether a draft that waits is still wanted"""
+OWN = ""
+"""The client of what the decoder itself wants done"""
 SMOOTHING = 0.2
 """Weight of the newest job in the mean time that one takes"""
 
@@ -59,10 +61,15 @@ class Decoder:
         load: Callable[[], Assistant],
         max_queue: int,
         *,
+        unload_after_s: float = 0.0,
         observe_wait: Callable[[float], None] = lambda seconds: None,
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`failed` is called, on the thread, when there is no model to answer with; `error` says why."""
+        """`unload_after_s` without a job the assistant is unloaded, until the next one; 0: never.
+
+        `failed` is called, on the thread, when there is no model to answer with; `error` says why.
+        """
+        self._unload_after_s = unload_after_s
         self._load, self._max_queue, self._observe_wait, self._failed = load, max_queue, observe_wait, failed
         self._change = threading.Condition()
         self._waiting: dict[str, deque[Job[Any]]] = {}  # by client, whose turn it is first
@@ -101,6 +108,18 @@ class Decoder:
     def busy(self) -> bool:
         """Whether a question is being answered."""
         return self._running is not None and not self._running[1]
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the model was unloaded; the next job, or `wake`, loads it again."""
+        return self.state == "ready" and self.assistant is not None and not self.assistant.loaded
+
+    def wake(self) -> None:
+        """Somebody is about to ask: load the model while nothing else is to be done."""
+        if self.asleep:
+            with self._change:
+                self._drafts[OWN] = Job(OWN, _wake, _nobody)
+                self._change.notify()
 
     def retry_after(self) -> int:
         """s until the queue is likely to be empty."""
@@ -207,7 +226,14 @@ class Decoder:
                     client = next(iter(self._drafts))
                     self._running = self._drafts.pop(client), True
                     return self._running
-                self._change.wait()
+                if not self._change.wait(self._patience):
+                    self._running = Job(OWN, _unload, _nobody), True
+                    return self._running
+
+    @property
+    def _patience(self) -> float | None:
+        """s to wait for a job, before the assistant is unloaded."""
+        return self._unload_after_s if self._unload_after_s and not self.asleep else None
 
     def _run(self) -> None:
         try:
@@ -249,6 +275,20 @@ class Decoder:
             logger.exception("a request failed")
             return ApiError(500, "the server failed on this request", kind="server_error")
         return None
+
+
+def _wake(assistant: Assistant, cancel: threading.Event) -> Generator[None, None, None]:
+    assistant.wake()
+    yield
+
+
+def _unload(assistant: Assistant, cancel: threading.Event) -> Generator[None, None, None]:
+    assistant.unload()
+    yield
+
+
+def _nobody(item: object) -> None:
+    """Takes what no client waits for."""
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[T], item: T) -> None:

@@ -24,7 +24,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
-    """The counters of one server; all but `waiting` and `chats_kept` only grow."""
+    """The counters of one server; all but `waiting`, `loaded` and `chats_kept` only grow."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -62,6 +62,7 @@ class Metrics:
         self.recordings_found = Gauge(
             "edge_llasm_recordings_found", "Recordings that had been heard already.", registry=own
         )
+        self.loaded = Gauge("edge_llasm_model_loaded", "1, or 0 while the model is unloaded.", registry=own)
         self.chats_kept = Gauge(
             "edge_llasm_chats_kept_bytes", "Copies of the KV cache for chats that may go on.", registry=own
         )

@@ -138,6 +138,7 @@ class _Session:
     async def _append(self, event: Fields) -> None:
         data = _samples(event.text("audio"))
         event.finish()
+        self._backend.decoder.wake()  # while they speak
         if self._listener.seconds + len(data) / 2 / RATE > self._backend.limits.audio_seconds:
             await self._forget()
             raise bad_request(

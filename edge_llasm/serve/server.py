@@ -102,12 +102,14 @@ def serve(
     place: Place,
     limits: Limits,
     *,
+    unload_after_s: float = 0.0,
     aliases: tuple[str, ...] = (),
     listening: Callable[[str], None] = lambda url: None,
     invite: Callable[[str], None] = lambda link: None,
 ) -> None:
     """Answer requests until a signal ends it; `listening` gets the URL as soon as there is one.
 
+    `unload_after_s` without a question the model is unloaded; 0: never.
     Where a token is demanded, `invite` gets the link by which one browser gets in, and a new one after each.
     Raises ServeError, and what `load` raises.
     """
@@ -128,7 +130,13 @@ def serve(
         assistant.llm.shelf.room = limits.cache_bytes
         return assistant
 
-    decoder = Decoder(loaded, limits.queue, observe_wait=metrics.wait.observe, failed=failed)
+    decoder = Decoder(
+        loaded,
+        limits.queue,
+        unload_after_s=unload_after_s,
+        observe_wait=metrics.wait.observe,
+        failed=failed,
+    )
     backend = Backend.of(bundle, aliases, decoder, limits, metrics)
     config = uvicorn.Config(
         create_app(backend, token=place.token, hosts=place.hosts, door=door),

@@ -14,6 +14,7 @@ from edge_llasm.adapter import Adapter
 from edge_llasm.bundle import Bundle
 from edge_llasm.devices import speech_device
 from edge_llasm.errors import BundleError
+from edge_llasm.verify import check_adapter
 
 __all__ = ["Embedded", "SpeechEmbedder", "SpeechEncoder"]
 
@@ -79,13 +80,13 @@ class SpeechEmbedder:
         An engine whose build does not support `device` computes on the CPU; the result says what it took.
         Raises BundleError, EngineError, DeviceError.
         """
-        encoder = _encoder(bundle, device, n_threads, verbose, engine)
+        adapter = Adapter.open(bundle.adapter_file, device)
         try:
-            adapter = Adapter.open(bundle.adapter_file, device)
+            check_adapter(bundle, adapter)
+            return cls(_encoder(bundle, device, n_threads, verbose, engine), adapter)
         except BaseException:
-            encoder.close()
+            adapter.close()
             raise
-        return cls(encoder, adapter)
 
     @property
     def engine(self) -> str:

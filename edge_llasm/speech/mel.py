@@ -17,6 +17,9 @@ MEL_PER_POSITION = 2  # mel frames per encoder position (the second convolution'
 SAMPLES_PER_POSITION = HOP * MEL_PER_POSITION  # 320: one encoder position is 20 ms
 POWER_FLOOR = 1e-10
 DYNAMIC_RANGE = 8.0  # decades kept below the loudest cell
+SMALL_PRODUCT = (
+    1 << 18
+)  # multiplications up to which OpenBLAS computes on the calling thread (its interface/gemm.c)
 
 # Slaney's mel scale: linear below 1 kHz, logarithmic above (Auditory Toolbox, 1998).
 _LINEAR_HZ_PER_MEL = 200.0 / 3.0
@@ -60,8 +63,22 @@ def log_mel_power(samples: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:n_frames]
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2  # (n_frames, 201)
-    mel = mel_filters(n_mels) @ power.T
+    mel = _on_one_thread(mel_filters(n_mels), power.T)
     return np.asarray(np.log10(np.maximum(mel, POWER_FLOOR)), dtype=np.float32)
+
+
+def _on_one_thread(filters: NDArray[np.float32], power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``(n_mels, n_bins) @ (n_bins, n_frames)``, by steps too small for OpenBLAS to wake another thread.
+
+    A thread of its pool spins for tens of milliseconds after its share of a product that takes one, on the core that
+    the encoder wants next.
+    """
+    n_frames = power.shape[1]
+    step = max(1, SMALL_PRODUCT // filters.size)
+    product = np.empty((len(filters), n_frames), np.float32)
+    for start in range(0, n_frames, step):
+        product[:, start : start + step] = filters @ power[:, start : start + step]
+    return product
 
 
 def normalize(log_power: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,8 +7,10 @@ are two structs, whose layout is checked against their known defaults at load (w
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import platform
 import struct
+import sys
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -125,6 +127,19 @@ def load_library() -> WhisperLibrary:
     library = WhisperLibrary(cdll, version)
     check_layout(library)
     return library
+
+
+def has_gpu_code() -> bool:
+    """Whether the installed build may know any GPU; False spares a process that hears by onnx the whole library.
+
+    Metal belongs to every build on macOS; ggml keeps CUDA in a library of its own. True where nothing is installed,
+    which `load_library` explains.
+    """
+    spec = importlib.util.find_spec("_pywhispercpp")
+    if sys.platform != "linux" or spec is None or spec.origin is None:
+        return True
+    place = Path(spec.origin).parent
+    return any(any(folder.glob("libggml-cuda*")) for folder in (place, place / "pywhispercpp.libs"))
 
 
 def _library_path(extension: Path) -> Path:

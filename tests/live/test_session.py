@@ -226,3 +226,48 @@ def test_hands_free_a_pause_asks_and_speech_ends_the_answer(
         assert ended is None or ended.finish_reason in ("cancelled", "length")
         assert written(until(session, Ended))
     assert [exchange.seconds > 1.9 for exchange in store.exchanges(1)] == [True, True]
+
+
+def test_a_model_at_rest_goes_on_with_the_chat_as_if_it_had_not_rested(
+    tiny_bundle: Path, store: Store
+) -> None:
+    def asked(unload_after_s: float) -> list[str]:
+        with (
+            Assistant.load(tiny_bundle, device="cpu") as assistant,
+            Session(assistant, None, store, unload_after_s=unload_after_s) as session,
+        ):
+            answers = []
+            for question in ("hello", "and then?"):
+                session.send(question)
+                answers.append(written(until(session, Ended)))
+                end = time.monotonic() + PATIENCE_S
+                while unload_after_s and assistant.loaded:
+                    assert time.monotonic() < end
+                    assert session.poll() == []
+                    time.sleep(0.02)
+            assert assistant.loaded == (unload_after_s == 0)
+            assert len(assistant.history) == 2
+            return answers
+
+    assert asked(0.1) == asked(0.0)
+
+
+def test_a_model_at_rest_is_loaded_as_soon_as_somebody_begins_to_speak(
+    tiny_bundle: Path, virtual_room: Room
+) -> None:
+    with (
+        Microphone() as microphone,
+        Assistant.load(tiny_bundle, device="cpu") as assistant,
+        Session(assistant, microphone, unload_after_s=0.1) as session,
+    ):
+        end = time.monotonic() + PATIENCE_S
+        while assistant.loaded:
+            assert time.monotonic() < end
+            session.poll()
+            time.sleep(0.02)
+        session.press()
+        while not assistant.loaded:
+            assert time.monotonic() < end
+            assert session.state == "recording"
+            time.sleep(0.02)
+        session.cancel()

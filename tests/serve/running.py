@@ -111,7 +111,13 @@ def command(
             reader.join(PATIENCE_S)
 
 
-def backend_for(folder: Path, limits: Limits, wrap: Callable[[Assistant], Any] = lambda a: a) -> Backend:
+def backend_for(
+    folder: Path,
+    limits: Limits,
+    wrap: Callable[[Assistant], Any] = lambda a: a,
+    *,
+    unload_after_s: float = 0.0,
+) -> Backend:
     """The parts of a server; `wrap` may put something around the assistant."""
     bundle, metrics = Bundle.load(folder), Metrics()
 
@@ -120,7 +126,7 @@ def backend_for(folder: Path, limits: Limits, wrap: Callable[[Assistant], Any] =
         assistant.llm.shelf.room = limits.cache_bytes
         return wrap(assistant)
 
-    decoder = Decoder(load, limits.queue, observe_wait=metrics.wait.observe)
+    decoder = Decoder(load, limits.queue, unload_after_s=unload_after_s, observe_wait=metrics.wait.observe)
     return Backend.of(bundle, (), decoder, limits, metrics)
 
 

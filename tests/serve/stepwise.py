@@ -14,7 +14,7 @@ class Stepwise:
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
-        self.llm = assistant.llm
+        self.llm, self.loaded = assistant.llm, True
         self.steps = threading.Semaphore(0)
         self.written = 0
         self.asked: list[Any] = []

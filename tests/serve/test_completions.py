@@ -218,7 +218,7 @@ def test_before_the_model_is_there_health_and_questions_say_so(tiny_bundle: Path
     backend = backend_for(tiny_bundle, Limits(), late)
     with TestClient(create_app(backend), base_url="http://localhost") as client:
         assert client.get("/health").status_code == 503
-        assert client.get("/health").json() == {"status": "loading"}
+        assert client.get("/health").json() == {"status": "loading", "loaded": False}
         refused = client.post(PATH, json=asking("hello"))
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         gate.set()

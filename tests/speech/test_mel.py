@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from edge_llasm.speech.mel import HOP, log_mel, log_mel_power, normalize
+from edge_llasm.speech import mel
+from edge_llasm.speech.mel import HOP, N_FFT, log_mel, log_mel_power, mel_filters, normalize
 
 
 @pytest.mark.parametrize("n_samples", [1, 159, 160, 199, 200, 201, 5000, 15_999, 16_000, 16_001])
@@ -25,3 +27,22 @@ def test_silence_alone_is_the_floor() -> None:
     np.testing.assert_allclose(
         log_mel(np.zeros(1600, np.float32), 80, 40), np.full((80, 40), -1.5), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("n_mels", [80, 128])
+@pytest.mark.parametrize("n_frames", [1, 9, 16, 17, 3000])
+def test_the_filters_are_applied_by_small_steps(
+    n_mels: int, n_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    class Filters(np.ndarray):  # type: ignore[type-arg]
+        def __matmul__(self, power: NDArray[np.float32]) -> NDArray[np.float32]:
+            steps.append(self.size * power.shape[1])
+            return np.asarray(self) @ power
+
+    power = np.random.default_rng(0).random((N_FFT // 2 + 1, n_frames), np.float32)
+    filters = mel_filters(n_mels)
+    product = mel._on_one_thread(filters.view(Filters), power)
+    np.testing.assert_allclose(product, filters @ power, rtol=1e-5)
+    assert max(steps) <= mel.SMALL_PRODUCT

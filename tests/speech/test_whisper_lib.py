@@ -1,6 +1,10 @@
 """The mirrored structs are those of the installed library, and another layout is refused."""
 
 import ctypes
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from edge_llasm.speech.whisper_lib import (
     FullParams,
     WhisperLibrary,
     check_layout,
+    has_gpu_code,
     load_library,
 )
 
@@ -66,3 +71,31 @@ def test_another_version_names_the_supported_versions(monkeypatch: pytest.Monkey
         load_library()
     monkeypatch.undo()
     load_library.cache_clear()
+
+
+def test_a_build_without_gpu_code_is_told_by_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    spec = importlib.util.spec_from_file_location("_pywhispercpp", tmp_path / "_pywhispercpp.py")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    (tmp_path / "pywhispercpp.libs").mkdir()
+    (tmp_path / "pywhispercpp.libs" / "libggml-cpu-67036419.so.0.13.1").touch()
+    assert not has_gpu_code()
+    cuda = tmp_path / "pywhispercpp.libs" / "libggml-cuda-1ab89ae8.so.0.13.1"
+    cuda.touch()
+    assert has_gpu_code()
+    cuda.rename(tmp_path / "libggml-cuda.so")
+    assert has_gpu_code()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert has_gpu_code()  # the library itself says what is wrong
+
+
+@pytest.mark.skipif(has_gpu_code(), reason="this build may know a GPU")
+def test_a_cpu_that_hears_by_onnx_never_loads_whisper_cpp() -> None:
+    code = (
+        "import sys; from edge_llasm.devices import choose_devices; "
+        "print(choose_devices(has_onnx=True).speech.engine, '_pywhispercpp' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "onnx False\n"
