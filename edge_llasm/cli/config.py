@@ -26,6 +26,8 @@ The file holds options under their long names; those in a command's table are fo
   device = "cpu"
   [ask]
   max-tokens = 200
+  [chats.export]
+  format = "json"
 """
 
 Options = dict[str, click.Option]  # by their long names, without the dashes
@@ -40,15 +42,16 @@ def config(context: click.Context) -> None:
     """
     file, group = config_file(), context.find_root().command
     assert isinstance(group, click.Group)
-    ours = context.find_root().default_map or {}
     say(f"# {file}{'' if file.exists() else ' (not there)'}\n")
     for name, options in _options(group).items():
         say(f"\n[{name}]\n" if options else "")
+        mine = context.find_root().default_map or {}
+        for part in name.split("."):
+            mine = mine.get(part, {})
         for long, option in options.items():
-            mine = ours.get(name, {})
             value = mine.get(option.name, option.get_default(context))
             by = file.name if option.name in mine else "default"
-            if value is None or not isinstance(value, (bool, int, float, str)):
+            if not value and option.multiple or not isinstance(value, (bool, int, float, str, list)):
                 say(f"# {long} is not set\n")
             else:
                 say(f"{long} = {_toml(value)}  # {by}\n")
@@ -62,8 +65,8 @@ def config_file() -> Path:
     return Path(home or platformdirs.user_config_dir("edge-llasm", appauthor=False)) / "config.toml"
 
 
-def configured(group: click.Group) -> dict[str, dict[str, Any]]:
-    """Command -> parameter -> the file's value, as click's default_map wants it. Raises ConfigError."""
+def configured(group: click.Group) -> dict[str, Any]:
+    """Command -> parameter, or its own command -> ... -> the file's value: click's default_map. Raises ConfigError."""
     file = config_file()
     try:
         said = tomllib.loads(file.read_text("utf-8"))
@@ -74,15 +77,22 @@ def configured(group: click.Group) -> dict[str, dict[str, Any]]:
     known = _options(group)
     anywhere = {long for options in known.values() for long in options}
     defaults: dict[str, dict[str, Any]] = {name: {} for name in known}
+
+    def take(name: str, table: Mapping[str, Any]) -> None:
+        if name not in known:
+            raise _unknown(file, "command", name, known)
+        for long, one in table.items():
+            if isinstance(one, dict):
+                take(f"{name}.{long}", one)
+            elif long not in known[name]:
+                raise _unknown(file, f"option of {name}", long, known[name])
+            else:
+                option = known[name][long]
+                defaults[name][str(option.name)] = _checked(file, f"{name}.{long}", option, one)
+
     for key, value in said.items():
         if isinstance(value, dict):
-            if key not in known:
-                raise _unknown(file, "command", key, known)
-            for long, one in value.items():
-                if long not in known[key]:
-                    raise _unknown(file, f"option of {key}", long, known[key])
-                option = known[key][long]
-                defaults[key][str(option.name)] = _checked(file, f"{key}.{long}", option, one)
+            take(key, value)
         elif key not in anywhere:
             raise _unknown(file, "option", key, dict.fromkeys(anywhere))
         else:
@@ -90,18 +100,27 @@ def configured(group: click.Group) -> dict[str, dict[str, Any]]:
                 if option_here := options.get(key):
                     checked = _checked(file, key, option_here, value)
                     defaults[name].setdefault(str(option_here.name), checked)
-    return defaults
+    nested: dict[str, Any] = {}
+    for name, values in defaults.items():
+        place = nested
+        for part in name.split("."):
+            place = place.setdefault(part, {})
+        place.update(values)
+    return nested
 
 
-def _options(group: click.Group) -> dict[str, Options]:
-    return {
-        name: {
+def _options(group: click.Group, inside: str = "") -> dict[str, Options]:
+    """Of each command; `chats export` is called chats.export, as its table in the file is."""
+    found: dict[str, Options] = {}
+    for name, command in group.commands.items():
+        found[inside + name] = {
             max(option.opts, key=len).lstrip("-"): option
             for option in command.params
             if isinstance(option, click.Option)
         }
-        for name, command in group.commands.items()
-    }
+        if isinstance(command, click.Group):
+            found |= _options(command, f"{inside}{name}.")
+    return found
 
 
 def _checked(file: Path, key: str, option: click.Option, value: object) -> object:
@@ -109,6 +128,8 @@ def _checked(file: Path, key: str, option: click.Option, value: object) -> objec
         try:
             if option.is_flag and not isinstance(value, bool):
                 raise click.BadParameter("true or false is wanted.")
+            if option.multiple and not isinstance(value, list):
+                raise click.BadParameter("a list is wanted.")
             option.type_cast_value(context, value)
         except click.BadParameter as error:
             raise ConfigError(f"{file}: {key} = {_toml(value)}: {error.message}") from error

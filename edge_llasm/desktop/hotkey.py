@@ -67,8 +67,8 @@ class Hotkey:
             self._keys.want_cancel(self._session.state != "idle" or self._courier.busy)
 
     def _wait(self) -> None:
-        """Until a key moves or somebody asks, but no longer than the microphone may wait."""
-        ends = [end.fileno() for end in (self._keys, self._remote) if end is not None]
+        """Until a key moves, somebody asks or an answer goes on, but no longer than the microphone may wait."""
+        ends = [end.fileno() for end in (self._keys, self._remote, self._session) if end is not None]
         select.select(ends, [], [], TICK_S)
 
     def _move(self, move: Move) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from time import perf_counter
 
 import numpy as np
@@ -15,7 +14,8 @@ import numpy.typing as npt
 from edge_llasm.assistant import Assistant, Chunk
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import EdgeLlasmError
-from edge_llasm.live.events import Asked, Ended, Event, Failed, Unread, Written, WrittenDown
+from edge_llasm.live.events import Asked, Ended, Failed, Unread, Written, WrittenDown
+from edge_llasm.live.mailbox import Mailbox
 from edge_llasm.live.record import Record
 from edge_llasm.sampling import Sampling
 from edge_llasm.voice import Reading, Speaker
@@ -43,7 +43,7 @@ class Question:
 
 
 class Answers:
-    """Work for the assistant, in the order in which it comes. What becomes of it is told by `told`."""
+    """Work for the assistant, in the order in which it comes."""
 
     def __init__(
         self,
@@ -57,7 +57,8 @@ class Answers:
     ) -> None:
         self._assistant, self._record, self._options = assistant, record, options
         self._transcripts, self._dictation, self._speaker = transcripts, dictation, speaker
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self.events = Mailbox()
+        """what becomes of the questions"""
         self._leaving = threading.Event()
         self._worker: threading.Thread | None = None
         self.last = ""
@@ -74,16 +75,6 @@ class Answers:
     def unload(self) -> None:
         """Give the model's memory back; `warm` loads it again."""
         self._begin(self._put_away)
-
-    def tell(self, event: Event) -> None:
-        """What happened elsewhere, in the same row."""
-        self._events.put(event)
-
-    def told(self) -> Iterator[Event]:
-        """What happened since the last call."""
-        with suppress(Empty):
-            while True:
-                yield self._events.get_nowait()
 
     def finish(self) -> None:
         """Wait until nothing is computed any more; soon, when the question's `cancel` is set."""
@@ -104,7 +95,7 @@ class Answers:
         self._worker.start()
 
     def _work(self, question: Question) -> None:
-        self._events.put(Asked(question.seconds, question.typed))
+        self.events.put(Asked(question.seconds, question.typed))
         self._record.next_turn()
         reading = None if self._speaker is None else self._speaker.begin()
         try:
@@ -124,7 +115,7 @@ class Answers:
     def _fail(self, message: str, reading: Reading | None) -> None:
         if reading is not None:
             reading.cut()
-        self._events.put(Failed(message))
+        self.events.put(Failed(message))
 
     def _answer(self, question: Question, reading: Reading | None) -> str:
         answer, felt_ms = "", 0.0
@@ -143,11 +134,10 @@ class Answers:
         with closing(chunks):
             for chunk in chunks:
                 last, answer = chunk, answer + chunk.text
-                if chunk.text and not felt_ms:
-                    felt_ms = 1000 * (perf_counter() - question.asked)
                 self._record.grow(question.audio, answer, unheard())
                 if chunk.text:
-                    self._events.put(Written(chunk.text))
+                    self.events.put(Written(chunk.text))
+                    felt_ms = felt_ms or 1000 * (perf_counter() - question.asked)
                     if reading is not None:
                         reading.feed(chunk.text)
         if reading is not None:
@@ -157,7 +147,7 @@ class Answers:
         assert last is not None and last.timings is not None
         self.last = answer
         self._record.end(answer, last.finish_reason or "stop", unheard())
-        self._events.put(Ended(last.finish_reason or "stop", last.timings, felt_ms))
+        self.events.put(Ended(last.finish_reason or "stop", last.timings, felt_ms))
         return answer
 
     def _write_down(self, question: Question) -> None:
@@ -169,7 +159,7 @@ class Answers:
             transcript = "".join(chunk.text for chunk in chunks)
             if not question.cancel.is_set():
                 self._record.transcribed(transcript)
-                self._events.put(WrittenDown(transcript))
+                self.events.put(WrittenDown(transcript))
 
     def _hear_out(self, reading: Reading, answer: str) -> None:
         """Until the answer is read to its end, or cut off."""
@@ -177,7 +167,7 @@ class Answers:
             reading.wait()
             self._record.heard(len(answer) - reading.heard)
         except EdgeLlasmError as error:
-            self._events.put(Unread(str(error)))
+            self.events.put(Unread(str(error)))
 
     def _recall(self) -> None:
         with suppress(EdgeLlasmError):  # the next question will tell

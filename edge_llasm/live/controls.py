@@ -27,6 +27,7 @@ ctrl+n   new chat; ctrl+o opens an old one
 ctrl+c   leave"""
 
 TICK_S = 0.05
+"""For the level meter, and for pauses in what is said"""
 
 
 class Controls:
@@ -44,9 +45,10 @@ class Controls:
 
     def run(self, keyboard: Keyboard) -> None:
         self._screen.say(f"{self._hint()}, ? for help", "dim")
+        events: list[Event] = []
         while not self._leaving:
-            try:
-                keys = keyboard.read(TICK_S)
+            try:  # the first text of an answer is shown at once, the rest as often as the eye can follow
+                keys = keyboard.read(TICK_S, None if events else self._session)
             except EOFError:
                 return
             self._now = monotonic()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.live.drafts import Drafts
 from edge_llasm.live.ear import Ear
+from edge_llasm.silero import FRAME
 from edge_llasm.sound.microphone import PRE_ROLL_S
 
 __all__ = ["Listener", "Source"]
@@ -18,6 +19,10 @@ Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
 
 PAUSES_S = 0.200, 0.300, 0.500, 1.000
 """Into a pause, the question may be over; where it ends, soft sounds included, is seen better later on"""
+
+KEY_S = 0.010
+"""A keyboard tells that a key has moved at least so long after the finger did (danluu.com/keyboard-latency: 15 to 60 ms
+for 21 of them). In a pause nobody waits for what is heard after that"""
 
 
 class Source(Protocol):
@@ -36,8 +41,8 @@ class Source(Protocol):
     def read(self) -> Samples:
         """What was heard since the last call, (n_samples,) f32 at 16 kHz; may be empty."""
 
-    def end(self) -> Samples:
-        """Stop the recording; the rest of it."""
+    def end(self, spare_s: float) -> Samples:
+        """Stop the recording; the rest of it. Of its end nobody has to wait for so much."""
 
     def drop(self) -> None:
         """Stop the recording and forget it."""
@@ -106,7 +111,8 @@ class Listener(Generic[S]):
             self._drafted_s, self._drafts_of_pause = self._ear.spoken_s, 0
         due = sum(self._ear.pause_s >= pause for pause in PAUSES_S)
         if due > self._drafts_of_pause:
-            self._drafts.offer(np.concatenate(self._parts))
+            said = np.concatenate(self._parts)
+            self._drafts.offer(said[: len(said) // FRAME * FRAME])  # the detector goes on from whole frames
             self._drafts_of_pause = due
 
     def forget(self) -> None:
@@ -126,7 +132,8 @@ class Listener(Generic[S]):
 
         A draft that holds all that was said goes on: the answer waits for it. Another one leaves off.
         """
-        self._hear(self._microphone.end())
+        self._hear(self._microphone.read())
+        self._hear(self._microphone.end(KEY_S if self._ear.pause_s >= PAUSES_S[0] else 0.0))
         self.recording = False
         drafted = self._drafts_of_pause > 0 and self._ear.spoken_s == self._drafted_s
         if self._drafts is not None and not drafted:

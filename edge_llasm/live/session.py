@@ -161,14 +161,18 @@ class Session:
             if not self._overhears(self._listener):
                 self._listener.poll()
             if self._listener.lost:
-                self._answers.tell(Lost(self._listener.microphone.name))
+                self._answers.events.put(Lost(self._listener.microphone.name))
                 self.release()
             elif self.hands_free:
                 self._attend(self._listener)
-        events = list(self._answers.told())
+        events = list(self._answers.events.take())
         self._unanswered -= sum(isinstance(event, (Ended, Failed)) for event in events)
         self._rest()
         return events
+
+    def fileno(self) -> int:
+        """Readable when `poll` has something to tell: for `select`, beside the keys."""
+        return self._answers.events.fileno()
 
     def close(self) -> None:
         """End the answer, and wait until no native code runs."""
@@ -176,6 +180,7 @@ class Session:
         self._finish()
         self._drafts.close()
         self._record.go_on_with(None)
+        self._answers.events.close()
 
     def __enter__(self) -> Self:
         return self

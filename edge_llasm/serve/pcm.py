@@ -43,8 +43,8 @@ class PcmSource:
         blocks, self._blocks = self._blocks, []
         return np.concatenate([np.zeros(0, np.float32), *blocks])
 
-    def end(self) -> Samples:
-        """The rest of the recording."""
+    def end(self, spare_s: float = 0.0) -> Samples:
+        """The rest of the recording; all of it is there."""
         self._blocks.append(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         return self.read()
 

@@ -16,6 +16,7 @@ import soxr
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import SoundError
 from edge_llasm.sound.cards import find_input
+from edge_llasm.sound.clock import Clock
 from edge_llasm.sound.portaudio import opening, quiet, reopen
 
 __all__ = ["Microphone"]
@@ -98,20 +99,21 @@ class Microphone:
         """What was heard since the last call, (n_samples,) f32 at 16 kHz; may be empty."""
         return self._resampled(self._take(), last=False)
 
-    def end(self) -> Samples:
+    def end(self, spare_s: float = 0.0) -> Samples:
         """Stop the recording; the rest of it, (n_samples,) f32 at 16 kHz.
 
-        Waits for what was said before this call and is still under way. A lost microphone gives what it heard.
+        Waits for what was said before this call and is still under way, but for the last `spare_s` of it. A lost
+        microphone gives what it heard.
         """
         if self._stream is None:
             return np.zeros(0, np.float32)
-        released = self._stream.time if self._stream.active else 0.0
+        released = self._stream.time - spare_s if self._stream.active else 0.0
         patience = monotonic() + self._stream.latency + UNDER_WAY_S
-        blocks: list[tuple[float, Samples]] = self._take()
-        while (not blocks or blocks[-1][0] < released) and self._stream.active and monotonic() < patience:
-            self._arrived.clear()
+        self._arrived.clear()
+        while self._until < released and self._stream.active and monotonic() < patience:
             self._arrived.wait(BLOCK_S)
-            blocks += self._take()
+            self._arrived.clear()
+        blocks = self._take()
         self._rest()
         return self._resampled(blocks, last=True)
 
@@ -146,6 +148,7 @@ class Microphone:
         card = find_input(wanted)
         self._name, self._rate = card.name, card.rate
         self._kept = round(PRE_ROLL_S / BLOCK_S)
+        self._clock, self._until = Clock(card.rate, BLOCK_S), -inf
         self._blocks.clear()
         self._arrived.clear()
         try:
@@ -171,7 +174,9 @@ class Microphone:
         """PortAudio's callback, on its own thread. `block` (n_samples, 1) is its memory: copied."""
         self.overruns += bool(status.input_overflow)
         samples = block[:, 0].copy()
-        self._blocks.append((time.inputBufferAdcTime, samples))
+        until = self._clock.until(n_samples, time.inputBufferAdcTime, time.currentTime)
+        self._blocks.append((until - n_samples / self._rate, samples))
+        self._until = until
         if not self._recording and len(self._blocks) > self._kept:
             self._next()
         self.level = float(np.sqrt(np.dot(samples, samples) / max(1, n_samples)))

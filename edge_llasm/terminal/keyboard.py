@@ -8,9 +8,12 @@ import sys
 import termios
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from edge_llasm.terminal.keys import Key, KeyParser
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
 
 __all__ = ["Keyboard"]
 
@@ -60,12 +63,15 @@ class Keyboard:
         except termios.error:
             pass
 
-    def read(self, seconds: float) -> list[Key]:
-        """The next keys; an empty list when none came in time. Raises EOFError when the terminal is gone."""
+    def read(self, seconds: float, other: HasFileno | None = None) -> list[Key]:
+        """The next keys; an empty list when none came in time, or `other` is readable sooner.
+
+        Raises EOFError when the terminal is gone.
+        """
         if self._early:
             keys, self._early = self._early, []
             return keys
-        if not self._ready(seconds):
+        if not self._ready(seconds, other):
             return []
         keys = self._parser.feed(self._bytes())
         if not keys and not self._ready(ESCAPE_S):
@@ -89,8 +95,9 @@ class Keyboard:
         self._early = self._parser.feed(answer)  # what somebody typed meanwhile
         return b"\x1b[?" in answer.partition(b"u")[0] and b"u" in answer
 
-    def _ready(self, seconds: float) -> bool:
-        return bool(select.select([self._source], [], [], seconds)[0])
+    def _ready(self, seconds: float, other: HasFileno | None = None) -> bool:
+        ends = [self._source] if other is None else [self._source, other]
+        return self._source in select.select(ends, [], [], seconds)[0]
 
     def _bytes(self) -> bytes:
         try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_llasm.chats import Store
 from edge_llasm.cli import run
 
 
@@ -54,6 +55,21 @@ def test_the_file_sets_defaults_and_the_command_line_wins(
     assert json.loads(capsys.readouterr().out)["generated_tokens"] == 2
 
 
+def test_lists_and_commands_of_commands_have_defaults_too(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text('[chats.export]\nformat = "json"\n[serve]\nalias = ["gpt-4o", "whisper"]\n')
+    assert run(["config"]) == 0
+    shown = capsys.readouterr().out
+    assert 'alias = ["gpt-4o", "whisper"]  # config.toml\n' in shown
+    assert "# allow-host is not set\n" in shown
+    assert tomllib.loads(shown)["chats"]["export"]["format"] == "json"
+    with Store(file.parent / "chats.sqlite") as store:
+        store.begin_turn(store.begin_chat("tiny"), ["hello"], 0.0)
+    assert run(["chats", "export", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "tiny"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -62,6 +78,8 @@ def test_the_file_sets_defaults_and_the_command_line_wins(
         ("[ask]\ntemprature = 1", "there is no option of ask 'temprature'; the nearest is 'temperature'"),
         ("[ask]\nseed = -1", "ask.seed = -1: -1 is not in the range"),
         ('device = "gpu"', "device = \"gpu\": 'gpu' is not one of"),
+        ("[chats.exprot]\nformat = 1", "there is no command 'chats.exprot'; the nearest is 'chats.export'"),
+        ('[serve]\nalias = "whisper-1"', 'serve.alias = "whisper-1": a list is wanted.'),
         ('[ask]\nstats = "yes"', 'ask.stats = "yes": true or false is wanted.'),
         ("model = ", "cannot be read (Invalid value"),
     ],

@@ -13,7 +13,7 @@ from edge_llasm.assistant import Assistant
 from edge_llasm.audio import load_audio
 from edge_llasm.live import Listener
 from edge_llasm.live.drafts import Drafts
-from edge_llasm.live.listener import PAUSES_S
+from edge_llasm.live.listener import KEY_S, PAUSES_S
 from edge_llasm.sound import Microphone
 from tests.sound.virtual import Room
 
@@ -118,7 +118,43 @@ def test_a_cancelled_recording_leaves_nothing(
             listener.cancel()
         assert not listener.recording
         time.sleep(0.6)
-        audio = listen(listener, virtual_room.play(speech), 0.0)
-    said = load_audio(speech)
+        with virtual_room.tap("room") as tap:
+            audio = listen(listener, virtual_room.play(speech), 0.0)
+            said = tap.said(0.0)
     at = int(np.argmax(np.correlate(audio, said, "valid")))
     assert np.corrcoef(audio[at : at + len(said)], said)[0, 1] > 0.99
+
+
+class Told:
+    """A source that is told what is heard, and keeps what it was asked to spare."""
+
+    def __init__(self, *heard: np.ndarray) -> None:
+        self.heard, self.level, self.lost, self.spare_s = list(heard), 0.0, False, -1.0
+
+    def begin(self, pre_roll_s: float) -> None:
+        pass
+
+    def read(self) -> np.ndarray:
+        return self.heard.pop(0) if self.heard else np.zeros(0, np.float32)
+
+    def end(self, spare_s: float) -> np.ndarray:
+        self.spare_s = spare_s
+        return np.concatenate([np.zeros(0, np.float32), *self.heard])
+
+    def drop(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("pause_s", "spare_s"), [(0.0, 0.0), (0.1, 0.0), (0.5, KEY_S)])
+def test_only_in_a_pause_the_last_sound_under_way_is_not_waited_for(
+    speech: Path, pause_s: float, spare_s: float
+) -> None:
+    said = load_audio(speech)
+    said = said[: 1 + np.flatnonzero(np.abs(said) > 0.02)[-1]]
+    rest = np.full(320, 1e-3, np.float32)
+    source = Told(said, np.zeros(round(pause_s * 16_000), np.float32), rest)
+    listener = Listener(source)
+    listener.start()
+    listener.poll()
+    np.testing.assert_array_equal(listener.stop()[-len(rest) :], rest)  # what has come is kept all the same
+    assert source.spare_s == spare_s

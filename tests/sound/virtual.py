@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
 RATE = 48_000  # Hz
 SILENT = 1e-3  # of full scale
+OVER_S = 0.3  # of silence, after what was said
 
 
 class Room:
@@ -93,6 +95,19 @@ class Tap:
         """Until something more was recorded."""
         self._came.clear()
         assert self._came.wait(20)
+
+    def said(self, since: float) -> Samples:
+        """What has sounded since, without the silence around it, (n,) f32 at 16 kHz; waits until it is over.
+
+        That is not always what was played: a busy machine's sound server leaves gaps.
+        """
+        while True:
+            part = self.samples[round(since * RATE) :]
+            loud = np.flatnonzero(np.abs(part) > SILENT)
+            if len(loud) and len(part) - loud[-1] > OVER_S * RATE:
+                said: Samples = soxr.resample(part[loud[0] : loud[-1] + 1], RATE, 16_000)
+                return said
+            self.wait()
 
     def end(self) -> None:
         self._thread.join()

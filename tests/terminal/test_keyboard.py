@@ -2,6 +2,7 @@
 
 import os
 import pty
+import socket
 import termios
 import threading
 import time
@@ -90,3 +91,15 @@ def test_a_terminal_that_goes_away_ends_the_reading(ends: tuple[int, int]) -> No
         os.close(person)
         with pytest.raises(EOFError):
             keyboard.read(1)
+
+
+def test_something_else_to_do_ends_the_wait_for_a_key(ends: tuple[int, int]) -> None:
+    person, program = ends
+    other, its_end = socket.socketpair()
+    with other, its_end:
+        answering(person, OLD_ANSWER)
+        with Keyboard(program, program) as keyboard:
+            its_end.send(b"!")
+            assert keyboard.read(3600, other) == []
+            os.write(person, b"a")
+            assert [key.text for key in keyboard.read(3600, other)] == ["a"]
