@@ -7,6 +7,7 @@ before the call. Source: llama.h of llama-cpp-python 0.3.36.
 from __future__ import annotations
 
 import ctypes
+import math
 import secrets
 import unicodedata
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ class Llama:
         self._vocab = lib.llama_model_get_vocab(model)
         self._memory = lib.llama_get_memory(context)
         self._dry: dict[tuple[float, float, int], Any] = {}
+        self._pieces: dict[int, bytes] = {}  # of the tokens that were written already
+        self._logits: tuple[int, npt.NDArray[np.float32]] | None = None  # an address, and the array there
         self._nfc = self._says(NFC_KEY)
         self.device = device
         self.n_ctx = n_ctx
@@ -109,6 +112,8 @@ class Llama:
 
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for, maybe a part of a UTF-8 character; none for a control token."""
+        if (known := self._pieces.get(token)) is not None:
+            return known
         self._alive()
         self.check((token,))
         size = 64
@@ -116,7 +121,7 @@ class Llama:
             data = ctypes.create_string_buffer(size)
             n = int(self._lib.llama_token_to_piece(self._vocab, token, data, size, 0, False))
             if n >= 0:
-                return data.raw[:n]
+                return self._pieces.setdefault(token, data.raw[:n])
             size = -n
         raise EngineError(f"llama.cpp has no text for token {token}: please report it")
 
@@ -194,7 +199,10 @@ class Llama:
         pointer = self._lib.llama_get_logits_ith(self._context, -1)
         if not pointer:
             raise EngineError("llama.cpp gave no logits: please report it")
-        return np.ctypeslib.as_array(pointer, (self.n_vocab,))
+        address = ctypes.addressof(pointer.contents)
+        if self._logits is None or self._logits[0] != address:  # llama.cpp may move them
+            self._logits = address, np.ctypeslib.as_array(pointer, (self.n_vocab,))
+        return self._logits[1]
 
     def check(self, values: Sequence[int] | npt.NDArray[np.float32]) -> None:
         """Refuse token ids, or (n, n_embd) f32 embeddings, that this model cannot take.
@@ -224,7 +232,7 @@ class Llama:
         self._embeddings.free(self._lib)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
-        self._dry, self._context, self._model = {}, None, None
+        self._dry, self._logits, self._context, self._model = {}, None, None, None
 
     def _says(self, key: str) -> bool:
         """A yes or no of the file's own; no when it is silent."""
@@ -269,7 +277,7 @@ class Sampler:
     def sample(self) -> int:
         """The next token, by the logits of the last fed position."""
         logits = self._llama.logits()
-        if not np.isfinite(logits.max()):  # a NaN anywhere makes the maximum NaN
+        if not math.isfinite(logits.max()):  # a NaN anywhere makes the maximum NaN
             raise EngineError("the language model computed NaN or infinity: its file or its input is broken")
         if self._under is not None:
             return self._under.sample(logits)
@@ -304,8 +312,8 @@ class _Batch:
 
     def at(self, position: int, n: int) -> Any:
         """The first n entries, at `position`…, with logits for the last."""
-        self._positions[:n] = np.arange(position, position + n)
-        self._wanted[:n] = 0
+        self._positions[:n] = position if n == 1 else np.arange(position, position + n)
+        self._wanted[: n - 1] = 0
         self._wanted[n - 1] = 1
         self.batch.n_tokens = n
         return self.batch

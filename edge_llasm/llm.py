@@ -18,7 +18,7 @@ from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llama import Llama
 from edge_llasm.repetition import RepetitionDetector
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Embeddings, Segment, Tokens, common_prefix, length, split
+from edge_llasm.segments import Embeddings, Held, Segment, Tokens, common_prefix, length, split
 from edge_llasm.shelf import Shelf
 from edge_llasm.text_stream import TextStream
 
@@ -65,9 +65,9 @@ class Llm:
         self._llama = llama
         self.shelf = Shelf(room=0)
         """copies of the cache for other chats; without room there are none"""
-        self._drafted: int | None = None  # of `_cached`, what was there before a draft; None: all counts
+        self._drafted: int | None = None  # of `_held`, what was there before a draft; None: all counts
         self._pace = 0.0  # ms for a position of a prompt
-        self._cached: list[Segment] = []  # what the KV cache holds, from position 0
+        self._held = Held()  # what the KV cache holds, from position 0
         self._fed = False  # whether llama.cpp's logits are those after the last cached position
         self._lock = threading.Lock()
 
@@ -166,7 +166,7 @@ class Llm:
             if state is None:
                 return False
             restored = self._llama.restore(state)
-            self._cached, self._drafted = list(segments) if restored else [], None
+            self._held, self._drafted = Held(segments if restored else ()), None
             self._fed = False
             return restored
 
@@ -177,7 +177,7 @@ class Llm:
     def close(self) -> None:
         """Free the model. Closing twice is fine; Busy while an answer is half read."""
         with self._alone():
-            self._cached = []
+            self._held = Held()
             self.shelf.clear()
             self._llama.close()
 
@@ -188,7 +188,7 @@ class Llm:
         try:
             yield
         except EngineError:
-            self._cached = []  # what stands in the cache may be broken
+            self._held = Held()  # what stands in the cache may be broken
             raise
         finally:
             self._lock.release()
@@ -203,6 +203,7 @@ class Llm:
     ) -> Generator[Piece, None, None]:
         llama = self._llama
         detector = RepetitionDetector(options.guard) if options.guard is not None else None
+        n = 0
         with closing(llama.sampler(options)) as sampler:
             while True:
                 reason: FinishReason | None = None
@@ -211,38 +212,37 @@ class Llm:
                 if token in stop_tokens or llama.is_end(token):
                     reason = "stop"
                 else:
-                    state = replace(state, n_tokens=state.n_tokens + 1)
+                    n += 1
                     text = stream.feed(llama.piece(token))
                     if stream.stopped:
                         reason = "stop"
                     elif detector is not None and detector.add(token):
                         reason = "repetition"
-                    elif state.n_tokens >= options.max_tokens or length(self._cached) >= self.n_ctx:
+                    elif n >= options.max_tokens or self._held.n >= self.n_ctx:
                         reason = "length"
                 if reason is not None:
-                    yield replace(state, text=text + stream.flush(), finish_reason=reason)
+                    yield replace(state, n_tokens=n, text=text + stream.flush(), finish_reason=reason)
                     return
                 if text:
-                    yield replace(state, text=text)
+                    yield replace(state, n_tokens=n, text=text)
                 if not self._feed(Tokens((token,)), cancel) or (cancel is not None and cancel.is_set()):
-                    yield replace(state, text=stream.flush(), finish_reason="cancelled")
+                    yield replace(state, n_tokens=n, text=stream.flush(), finish_reason="cancelled")
                     return
 
     def _prefill(self, segments: Sequence[Segment], cancel: threading.Event | None) -> Piece:
         """Bring the cache to hold exactly `segments` (less, if cancelled), feeding only what is new."""
         self._check(segments)
         start, n = perf_counter(), length(segments)
-        if self._fed and length(self._cached) == n == common_prefix(self._cached, segments):
+        if self._fed and self._held.n == n == common_prefix(self._held.segments, segments):
             return Piece("", 0, None, prompt_tokens=n, cached_tokens=n, prefill_ms=0.0)
         # The last position is fed anew: its logits choose the first token.
         last = segments[-1]
         reusable = n - (len(last) if isinstance(last, Embeddings) else 1)
         known = min(self._switch(segments), reusable)
-        self._cached, rest = split(segments, known)
         self._fed = False
-        kept = self._llama.forget(known)
-        if kept != known:  # an architecture whose memory cannot be shortened
-            self._cached, rest = split(segments, kept)
+        kept = self._llama.forget(known)  # 0 for an architecture whose memory cannot be shortened
+        head, rest = split(segments, kept)
+        self._held = Held(head)
         for segment in rest:
             if not self._feed(segment, cancel):
                 break
@@ -256,25 +256,25 @@ class Llm:
 
         Returns how many positions are shared.
         """
-        shared = common_prefix(self._cached, segments)
-        worth = length(self._cached) if self._drafted is None else self._drafted
+        shared = common_prefix(self._held.segments, segments)
+        worth = self._held.n if self._drafted is None else self._drafted
         if worth - shared > WORTH_KEEPING and self.shelf.room:
-            self.shelf.put(self._cached, self._llama.save())
+            self.shelf.put(self._held.segments, self._llama.save())
         other = self.shelf.find(segments, more_than=shared + WORTH_KEEPING)
         if other is None:
             return shared
         restored = self._llama.restore(other.state)
-        self._cached = list(other.segments) if restored else []
+        self._held = Held(other.segments if restored else ())
         self._drafted = None
-        return common_prefix(self._cached, segments)
+        return common_prefix(self._held.segments, segments)
 
     def _feed(self, segment: Segment, cancel: threading.Event | None) -> bool:
         """Run the model over the segment, batch by batch; False when cancelled.
 
-        A batch is noted in `_cached` only after it was fed. So after an exception the cache may hold
+        A batch is noted in `_held` only after it was fed. So after an exception the cache may hold
         more than that, which the next prompt's `forget` drops, but never less.
         """
-        llama, position = self._llama, length(self._cached)
+        llama, position = self._llama, self._held.n
         self._fed = False
         for start in range(0, len(segment), llama.n_batch):
             if cancel is not None and cancel.is_set():
@@ -283,11 +283,11 @@ class Llm:
             if isinstance(segment, Tokens):
                 ids = segment.ids[start:end]
                 llama.feed_tokens(ids, position + start)
-                self._cached.append(Tokens(ids))
+                self._held.add(Tokens(ids))
             else:
                 llama.feed_embeddings(segment.values[start:end], position + start)
         if isinstance(segment, Embeddings):
-            self._cached.append(segment)  # whole or not at all: half a block is never reused
+            self._held.add(segment)  # whole or not at all: half a block is never reused
         self._fed = True
         return True
 
