@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,17 +25,19 @@ import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
+from edge_llasm.cache_file import CacheFile
 from edge_llasm.composer import Composer, default_sampling
 from edge_llasm.devices import Devices, choose_devices
-from edge_llasm.errors import EngineError
+from edge_llasm.errors import EngineError, PromptTooLong
+from edge_llasm.head_file import head_file
 from edge_llasm.hearing import Hearing
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import length
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
+from edge_llasm.tuned import NOTHING, Tuned, tuned_for
 from edge_llasm.turnstile import Turnstile
 
 __all__ = ["Assistant", "AudioSource", "Chunk"]
@@ -67,12 +69,21 @@ class Assistant:
     """
 
     def __init__(
-        self, bundle: Bundle, devices: Devices, speech: SpeechEmbedder, llm: Llm, *, load_ms: float = 0.0
+        self,
+        bundle: Bundle,
+        devices: Devices,
+        speech: SpeechEmbedder,
+        llm: Llm,
+        tuned: Tuned = NOTHING,
+        *,
+        load_ms: float = 0.0,
     ) -> None:
         self.bundle = bundle
         self.devices = devices
         self.speech = speech
         self.llm = llm
+        self.tuned = tuned
+        """what `edge-llasm tune` found for this model here"""
         self._hearing = Hearing(speech)
         self._composer = Composer(bundle, llm.tokenize, llm.n_ctx)
         self._load_ms = load_ms
@@ -80,6 +91,7 @@ class Assistant:
         self._turnstile = Turnstile()
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
         self._question: tuple[str | Spoken, ...] = ()
+        self._begin()
 
     @classmethod
     def load(
@@ -89,6 +101,8 @@ class Assistant:
         device: str = "auto",
         speech: str = "auto",
         trim_window: bool = False,
+        kv_type: str = "f16",
+        flash_attention: str = "auto",
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
@@ -97,6 +111,8 @@ class Assistant:
         `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
         is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
         the model was trained on the full window: faster, and less exact (`edge-llasm models NAME` shows by how much).
+        `kv_type` is f16 or q8_0, `flash_attention` auto, on or off (llama_setup.py).
+        Threads and batches are those that `edge-llasm tune` found best, if it was run.
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
         """
@@ -106,20 +122,25 @@ class Assistant:
         if trim_window:
             bundle = replace(bundle, speech=replace(bundle.speech, trim_window=True))
         devices = choose_devices(device, speech, has_onnx=bundle.has_onnx)
+        tuned = tuned_for(bundle, devices.llm.device)
+        setup = replace(tuned.setup, kv_type=kv_type, flash_attention=flash_attention)
         bundle.verify(lambda share: report(share / 2))
-        embedder = SpeechEmbedder.open(bundle, device, verbose=verbose, engine=devices.speech.engine)
+        n_threads = tuned.speech_threads if devices.speech.engine == "onnx" else None
+        embedder = SpeechEmbedder.open(bundle, device, n_threads, verbose, engine=devices.speech.engine)
         try:
             llm = Llm.load(
                 bundle.llm_file,
                 n_ctx=bundle.llm.n_ctx,
                 device=devices.llm.device,
+                setup=setup,
                 verbose=verbose,
                 progress=lambda share: report((1 + share) / 2),
             )
         except BaseException:
             embedder.close()
             raise
-        return cls(bundle, devices, embedder, llm, load_ms=1000 * (perf_counter() - start))
+        load_ms = 1000 * (perf_counter() - start)
+        return cls(bundle, devices, embedder, llm, tuned, load_ms=load_ms)
 
     @property
     def history(self) -> tuple[Turn, ...]:
@@ -207,6 +228,7 @@ class Assistant:
     def warm(self, *, cancel: threading.Event | None = None, wait: bool = True) -> None:
         """Read what every next question begins with: system prompt, head, and the turns so far.
 
+        Of a new chat that is kept on disk, if it is worth it, and read from there the next time (head_file.py).
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
         with self._turnstile.alone(wait):
@@ -219,15 +241,8 @@ class Assistant:
         False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
         """
         with self._turnstile.alone(wait=True):
-            if not (head := self._composer.head(self._history)):
-                return False
-            self.llm.prepare(head)
-            start = perf_counter()
-            self.llm.save(file, self._origin, head)
-            worth = 1000 * (perf_counter() - start) < self.llm.prefill_ms(length(head))
-            if not worth:
-                file.unlink()
-            return worth
+            head = self._composer.head(self._history)
+            return bool(head) and self.llm.save(CacheFile(file, self._origin, head))
 
     def restore_cache(self, file: Path) -> bool:
         """Have the chat so far read by another process's `save_cache`; False where that is of no use.
@@ -236,13 +251,22 @@ class Assistant:
         """
         with self._turnstile.alone(wait=True):
             head = self._composer.head(self._history)
-            return bool(head) and self.llm.restore(file, self._origin, head)
+            return bool(head) and self.llm.restore(CacheFile(file, self._origin, head))
 
     @property
     def _origin(self) -> str:
         """What else a KV cache depends on."""
-        llm = next(file for file in self.bundle.files if file.name == self.bundle.llm_file.name)
-        return f"{llm.sha256} {self.llm.n_ctx} {self.llm.device} {version('llama-cpp-python')}"
+        llm, setup = self.llm, self.llm.setup
+        how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention}"
+        return f"{self.bundle.llm_entry.sha256} {how} {version('llama-cpp-python')}"
+
+    def _begin(self) -> None:
+        """Let the language model go on from the head that an earlier process read."""
+        with suppress(PromptTooLong):  # the first question will say so
+            setup = self.llm.setup
+            way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
+            head = self._composer.head(())
+            self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
 
     def transcribe(
         self,

@@ -23,6 +23,7 @@ from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama_grammar import Grammar, GrammarChain
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.sampling import MAX_SEED, Sampling
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ MISFIT = "the parts of the model do not fit each other"
 class Llama:
     """A model and one context of it: a single sequence at positions 0 to n_ctx - 1."""
 
-    def __init__(self, lib: Any, model: Any, context: Any, *, device: str, n_ctx: int, n_batch: int) -> None:
+    def __init__(self, lib: Any, model: Any, context: Any, *, device: str, n_ctx: int, setup: Setup) -> None:
         self._lib = lib
         self._model = model
         self._context = context
@@ -53,13 +54,14 @@ class Llama:
         self.device = device
         self.n_ctx = n_ctx
         """positions"""
-        self.n_batch = n_batch
+        self.setup = setup
+        self.n_batch = int(lib.llama_n_batch(context))
         """positions fed at once, at most"""
         self.n_embd = int(lib.llama_model_n_embd(model))
         """width of an embedding, floats"""
         self.n_vocab = int(lib.llama_vocab_n_tokens(self._vocab))
-        self._tokens = _Batch(lib, n_batch, 0)
-        self._embeddings = _Batch(lib, n_batch, self.n_embd)
+        self._tokens = _Batch(lib, self.n_batch, 0)
+        self._embeddings = _Batch(lib, self.n_batch, self.n_embd)
         first = self.tokenize("a")[:1]
         self.adds_space = bool(first) and self.piece(first[0]).startswith(b" ")
         """whether the vocabulary puts a space before every encoded string"""
@@ -71,7 +73,7 @@ class Llama:
         *,
         n_ctx: int,
         device: str = "auto",
-        n_threads: int | None = None,
+        setup: Setup = DEFAULTS,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
@@ -79,19 +81,18 @@ class Llama:
 
         Raises BundleError (missing or broken file), DeviceError, EngineError, ValueError.
         """
-        if n_ctx < 1 or (n_threads is not None and n_threads < 1):
-            raise ValueError(f"n_ctx and n_threads must be at least 1, not {n_ctx} and {n_threads}")
+        if n_ctx < 1:
+            raise ValueError(f"n_ctx must be at least 1, not {n_ctx}")
         read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
         device = llm_device(device).device
         model = load_model(lib, path, device, progress)
         try:
-            context = new_context(lib, model, n_ctx, device, n_threads)
+            context = new_context(lib, model, n_ctx, device, setup)
         except BaseException:
             lib.llama_model_free(model)
             raise
-        n_batch = int(lib.llama_n_batch(context))
-        return cls(lib, model, context, device=device, n_ctx=n_ctx, n_batch=n_batch)
+        return cls(lib, model, context, device=device, n_ctx=n_ctx, setup=setup)
 
     def tokenize(self, text: str) -> list[int]:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
@@ -154,6 +155,13 @@ class Llama:
             return True
         self._lib.llama_memory_clear(self._memory, False)
         return False
+
+    def set_threads(self, n_threads: int, n_threads_batch: int) -> None:
+        """For single tokens and for batches from now on, instead of what it was opened with."""
+        self._alive()
+        if min(n_threads, n_threads_batch) < 1:
+            raise ValueError(f"a model runs on at least 1 thread, not {n_threads} and {n_threads_batch}")
+        self._lib.llama_set_n_threads(self._context, n_threads, n_threads_batch)
 
     def feed_tokens(self, ids: Sequence[int], position: int) -> None:
         """Run the model over at most n_batch tokens at `position`…; the last one's logits can be sampled."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from edge_llasm.cache_file import read_cache, write_cache
+from edge_llasm.cache_file import CacheFile
 from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llama import Llama
+from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.repetition import RepetitionDetector
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import Embeddings, Held, Segment, Tokens, common_prefix, length, split
@@ -25,13 +26,15 @@ from edge_llasm.text_stream import TextStream
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Self
 
 __all__ = ["FinishReason", "Llm", "Piece", "Sampling"]
 
 WORTH_KEEPING = 16
 """Positions: a copy of the cache is made when more than these would have to be fed again"""
+
+DISK = 100 << 20
+"""Bytes a second, of a slow disk: what such a one would not be faster for is not even tried"""
 
 PACED = 16
 """Positions read at once that tell the pace"""
@@ -68,6 +71,8 @@ class Llm:
         self._drafted: int | None = None  # of `_held`, what was there before a draft; None: all counts
         self._pace = 0.0  # ms for a position of a prompt
         self._held = Held()  # what the KV cache holds, from position 0
+        self._head: CacheFile | None = None
+        self._head_is_there: bool | None = None  # None: nobody has looked yet
         self._fed = False  # whether llama.cpp's logits are those after the last cached position
         self._lock = threading.Lock()
 
@@ -78,18 +83,16 @@ class Llm:
         *,
         n_ctx: int,
         device: str = "auto",
-        n_threads: int | None = None,
+        setup: Setup = DEFAULTS,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
         """Load a GGUF file with a context of `n_ctx` tokens; `device` is auto, cpu, metal or cuda.
 
-        `n_threads` None takes one thread for a small model and the cores for a large one. `progress` gets 0
-        to 1; what it raises, and Ctrl-C, stop the loading. Raises BundleError, DeviceError, EngineError.
+        `progress` gets 0 to 1; what it raises, and Ctrl-C, stop the loading.
+        Raises BundleError, DeviceError, EngineError.
         """
-        llama = Llama.open(
-            path, n_ctx=n_ctx, device=device, n_threads=n_threads, verbose=verbose, progress=progress
-        )
+        llama = Llama.open(path, n_ctx=n_ctx, device=device, setup=setup, verbose=verbose, progress=progress)
         return cls(llama)
 
     @property
@@ -112,6 +115,11 @@ class Llm:
         """What it runs on: cpu, metal or cuda."""
         return self._llama.device
 
+    @property
+    def setup(self) -> Setup:
+        """How it was loaded."""
+        return self._llama.setup
+
     def tokenize(self, text: str) -> list[int]:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
         return self._llama.tokenize(text)
@@ -123,7 +131,11 @@ class Llm:
         """
         with self._alone():
             self._drafted = self._prefill(segments, cancel).cached_tokens
-            return cancel is None or not cancel.is_set()
+            if cancel is not None and cancel.is_set():
+                return False
+            if self._head is not None and length(self._head.segments) == self._held.n:
+                self._keep_head()
+            return True
 
     def generate(
         self,
@@ -152,23 +164,27 @@ class Llm:
             text = TextStream(stop, strip_space=self._llama.adds_space)
             yield from self._answer(state, options, frozenset(stop_tokens), text, cancel)
 
-    def save(self, file: Path, origin: str, segments: Sequence[Segment]) -> None:
-        """Write the cache of a prompt's head for `restore`. Raises OSError and what `generate` raises."""
-        with self._alone():
-            self._prefill(segments, None)
-            write_cache(file, origin, segments, self._llama.save())
+    def save(self, file: CacheFile) -> bool:
+        """Write the cache of a prompt's head for `restore`; False, and no file, where reading it again is faster.
 
-    def restore(self, file: Path, origin: str, segments: Sequence[Segment]) -> bool:
+        Raises OSError and what `generate` raises.
+        """
+        with self._alone():
+            self._prefill(file.segments, None)
+            return self._write(file)
+
+    def restore(self, file: CacheFile) -> bool:
         """Go on from what `save` wrote for the same; False where there is nothing of use."""
         with self._alone():
-            self._check(segments)
-            state = read_cache(file, origin, segments)
-            if state is None:
-                return False
-            restored = self._llama.restore(state)
-            self._held, self._drafted = Held(segments if restored else ()), None
-            self._fed = False
-            return restored
+            self._check(file.segments)
+            return self._read(file)
+
+    def begin_with(self, file: CacheFile) -> None:
+        """The head of most first prompts, which is read from this file from now on, and written where it is missing.
+
+        That is done by `prepare` for just the head, or when the model is closed: no answer waits for it.
+        """
+        self._head, self._head_is_there = file, None
 
     def prefill_ms(self, n: int) -> float:
         """About how long it takes to read `n` positions, by those that were read last."""
@@ -177,6 +193,7 @@ class Llm:
     def close(self) -> None:
         """Free the model. Closing twice is fine; Busy while an answer is half read."""
         with self._alone():
+            self._keep_head()
             self._held = Held()
             self.shelf.clear()
             self._llama.close()
@@ -262,11 +279,60 @@ class Llm:
             self.shelf.put(self._held.segments, self._llama.save())
         other = self.shelf.find(segments, more_than=shared + WORTH_KEEPING)
         if other is None:
-            return shared
+            return self._recall_head(segments, shared)
         restored = self._llama.restore(other.state)
         self._held = Held(other.segments if restored else ())
         self._drafted = None
         return common_prefix(self._held.segments, segments)
+
+    def _recall_head(self, segments: Sequence[Segment], shared: int) -> int:
+        """Instead of the cache, which shares so many positions with the prompt, take the head if it shares more."""
+        file = self._head
+        if file is None or self._head_is_there is False or length(file.segments) <= shared + WORTH_KEEPING:
+            return shared
+        if not self._almost_all(file, segments):
+            return shared
+        self._head_is_there = self._read(file)
+        return common_prefix(self._held.segments, segments)
+
+    def _keep_head(self) -> None:
+        """Write the head's file where it is missing and the head was read by now."""
+        file = self._head
+        if (
+            file is None
+            or self._head_is_there is not False
+            or not self._almost_all(file, self._held.segments)
+        ):
+            return
+        with suppress(OSError, EngineError):  # the next process will read the head again
+            self._prefill(file.segments, None)
+            self._head_is_there = self._write(file)
+
+    def _almost_all(self, head: CacheFile, segments: Sequence[Segment]) -> bool:
+        """Whether the segments begin with the head: its last tokens may be others before speech than before text."""
+        return length(head.segments) - common_prefix(head.segments, segments) <= WORTH_KEEPING
+
+    def _write(self, file: CacheFile) -> bool:
+        """Write what the cache holds; False, and no file, where reading it again is faster."""
+        start, worth = perf_counter(), self.prefill_ms(self._held.n)
+        state = self._llama.save()
+        if 1000 * state.nbytes / DISK > worth:
+            return False
+        file.write(state)
+        if 1000 * (perf_counter() - start) > worth:
+            file.path.unlink(missing_ok=True)
+            return False
+        return True
+
+    def _read(self, file: CacheFile) -> bool:
+        """Take what the file holds; False, and the cache is what it was or empty, where that is of no use."""
+        state = file.read()
+        if state is None:
+            return False
+        restored = self._llama.restore(state)
+        self._held, self._drafted = Held(file.segments if restored else ()), None
+        self._fed = False
+        return restored
 
     def _feed(self, segment: Segment, cancel: threading.Event | None) -> bool:
         """Run the model over the segment, batch by batch; False when cancelled.

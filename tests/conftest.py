@@ -10,6 +10,15 @@ from tests.tiny import write_tiny_bundle
 from tests.web import Web, serving
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What a loaded model keeps for the next time is never kept in the user's folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("EDGE_LLASM_HOME", str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a bundle with random weights (see tests/tiny.py); read-only by agreement."""
