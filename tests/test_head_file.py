@@ -12,7 +12,7 @@ import pytest
 from edge_llasm.assistant import Assistant
 from edge_llasm.cli import run
 from edge_llasm.head_file import forget_heads, head_file, heads_folder
-from edge_llasm.llm import Llm
+from edge_llasm.kv_cache import KvCache
 from edge_llasm.prompt import Turn
 from edge_llasm.timings import Timings
 from tests.tiny import write_tiny_bundle
@@ -21,8 +21,8 @@ SYSTEM = "Go to line twenty, then open the file and read every line of it. " * 3
 ASK = """
 import sys
 from edge_llasm.cli import run
-from edge_llasm.llm import Llm
-Llm.prefill_ms = lambda self, n: 60_000.0 * n  # a model that reads slowly, by its own account
+from edge_llasm.kv_cache import KvCache
+KvCache.read_ms = lambda self, n: 60_000.0 * n  # a model that reads slowly, by its own account
 sys.exit(run(sys.argv[1:]))
 """
 
@@ -45,7 +45,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models read slowly, by their own account."""
-    monkeypatch.setattr(Llm, "prefill_ms", lambda self, n: 60_000.0 * n)
+    monkeypatch.setattr(KvCache, "read_ms", lambda self, n: 60_000.0 * n)
 
 
 Ask = Callable[..., tuple[str, Timings]]
@@ -134,7 +134,7 @@ def test_nobody_asked_and_nothing_is_written(instructed: Path) -> None:
 
 
 def test_what_is_faster_read_again_is_not_written(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Llm, "prefill_ms", lambda self, n: 0.0)
+    monkeypatch.setattr(KvCache, "read_ms", lambda self, n: 0.0)
     ask()
     assert kept() == []
 
