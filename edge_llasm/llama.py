@@ -285,7 +285,7 @@ class Sampler:
     def sample(self) -> int:
         """The next token, by the logits of the last fed position."""
         logits = self._llama.logits()
-        if not math.isfinite(logits.max()):  # a NaN anywhere makes the maximum NaN
+        if not math.isfinite(logits[logits.argmax()]):  # a NaN anywhere counts as the largest
             raise EngineError("the language model computed NaN or infinity: its file or its input is broken")
         if self._under is not None:
             return self._under.sample(logits)
@@ -320,9 +320,12 @@ class _Batch:
 
     def at(self, position: int, n: int) -> Any:
         """The first n entries, at `position`…, with logits for the last."""
-        self._positions[:n] = position if n == 1 else np.arange(position, position + n)
-        self._wanted[: n - 1] = 0
-        self._wanted[n - 1] = 1
+        if n == 1:  # a token of an answer, where microseconds count
+            self._positions[0], self._wanted[0] = position, 1
+        else:
+            self._positions[:n] = np.arange(position, position + n)
+            self._wanted[:n] = 0
+            self._wanted[n - 1] = 1
         self.batch.n_tokens = n
         return self.batch
 

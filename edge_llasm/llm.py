@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from edge_llasm.cache_file import CacheFile
 from edge_llasm.errors import Busy, EngineError
-from edge_llasm.kv_cache import KvCache
+from edge_llasm.kv_cache import KvCache, Reading
 from edge_llasm.llama import Llama
 from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.repetition import RepetitionDetector
@@ -141,12 +141,11 @@ class Llm:
         """
         with self._alone():
             read = self._cache.hold(segments, cancel, draft=passing)
-            state = Piece("", 0, None, read.n, read.cached, read.ms)
             if cancel is not None and cancel.is_set():
-                yield replace(state, finish_reason="cancelled")
+                yield _piece(read, "", 0, "cancelled")
                 return
             text = TextStream(stop, strip_space=self._llama.adds_space)
-            yield from self._answer(state, options, frozenset(stop_tokens), text, cancel)
+            yield from self._answer(read, options, frozenset(stop_tokens), text, cancel)
 
     def save(self, file: CacheFile) -> bool:
         """Write the cache of a prompt's head for `restore`; False, and no file, where reading it again is faster.
@@ -191,7 +190,7 @@ class Llm:
 
     def _answer(
         self,
-        state: Piece,
+        read: Reading,
         options: Sampling,
         stop_tokens: frozenset[int],
         stream: TextStream,
@@ -217,10 +216,14 @@ class Llm:
                     elif n >= options.max_tokens or self._cache.n >= self.n_ctx:
                         reason = "length"
                 if reason is not None:
-                    yield replace(state, n_tokens=n, text=text + stream.flush(), finish_reason=reason)
+                    yield _piece(read, text + stream.flush(), n, reason)
                     return
                 if text:
-                    yield replace(state, n_tokens=n, text=text)
+                    yield _piece(read, text, n, None)
                 if not self._cache.feed(Tokens((token,)), cancel) or (cancel is not None and cancel.is_set()):
-                    yield replace(state, n_tokens=n, text=stream.flush(), finish_reason="cancelled")
+                    yield _piece(read, stream.flush(), n, "cancelled")
                     return
+
+
+def _piece(read: Reading, text: str, n_tokens: int, reason: FinishReason | None) -> Piece:
+    return Piece(text, n_tokens, reason, read.n, read.cached, read.ms)
