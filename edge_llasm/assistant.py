@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -24,15 +24,16 @@ import numpy.typing as npt
 
 from edge_llasm.audio import SAMPLE_RATE, load_audio
 from edge_llasm.bundle import Bundle
+from edge_llasm.cache_file import CacheFile
 from edge_llasm.composer import Composer, default_sampling
-from edge_llasm.errors import EngineError
+from edge_llasm.errors import EngineError, PromptTooLong
+from edge_llasm.head_file import head_file
 from edge_llasm.hearing import Hearing
 from edge_llasm.llm import Piece
 from edge_llasm.loading import Parts, load_parts
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.room import give_memory_back
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import length
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
 from edge_llasm.turnstile import Turnstile
@@ -84,6 +85,8 @@ class Assistant:
         device: str = "auto",
         speech: str = "auto",
         trim_window: bool = False,
+        kv_type: str = "f16",
+        flash_attention: str = "auto",
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
@@ -92,6 +95,8 @@ class Assistant:
         `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
         is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
         the model was trained on the full window: faster, and less exact (`edge-llasm models NAME` shows by how much).
+        `kv_type` is f16 or q8_0, `flash_attention` auto, on or off (llama_setup.py).
+        Threads and batches are those that `edge-llasm tune` found best, if it was run.
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
         """
@@ -102,7 +107,15 @@ class Assistant:
 
         def load() -> Parts:
             report = reports.pop() if reports else None
-            return load_parts(bundle, device=device, speech=speech, verbose=verbose, progress=report)
+            return load_parts(
+                bundle,
+                device=device,
+                speech=speech,
+                kv_type=kv_type,
+                flash_attention=flash_attention,
+                verbose=verbose,
+                progress=report,
+            )
 
         return cls(bundle, load)
 
@@ -211,6 +224,7 @@ class Assistant:
     def warm(self, *, cancel: threading.Event | None = None, wait: bool = True) -> None:
         """Read what every next question begins with: system prompt, head, and the turns so far.
 
+        Of a new chat that is kept on disk, if it is worth it, and read from there the next time (head_file.py).
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
         with self._at_work(wait):
@@ -223,15 +237,8 @@ class Assistant:
         False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
         """
         with self._at_work(wait=True):
-            if not (head := self._composer.head(self._history)):
-                return False
-            self.llm.prepare(head)
-            start = perf_counter()
-            self.llm.save(file, self._origin, head)
-            worth = 1000 * (perf_counter() - start) < self.llm.prefill_ms(length(head))
-            if not worth:
-                file.unlink()
-            return worth
+            head = self._composer.head(self._history)
+            return bool(head) and self.llm.save(CacheFile(file, self._origin, head))
 
     def restore_cache(self, file: Path) -> bool:
         """Have the chat so far read by another process's `save_cache`; False where that is of no use.
@@ -240,15 +247,24 @@ class Assistant:
         """
         with self._at_work(wait=True):
             head = self._composer.head(self._history)
-            return bool(head) and self.llm.restore(file, self._origin, head)
+            return bool(head) and self.llm.restore(CacheFile(file, self._origin, head))
 
     @property
     def _origin(self) -> str:
         """What else a KV cache depends on."""
         from importlib.metadata import version  # takes a while, and few questions need it
 
-        llm = next(file for file in self.bundle.files if file.name == self.bundle.llm_file.name)
-        return f"{llm.sha256} {self.llm.n_ctx} {self.llm.device} {version('llama-cpp-python')}"
+        llm, setup = self.llm, self.llm.setup
+        how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention}"
+        return f"{self.bundle.llm_entry.sha256} {how} {version('llama-cpp-python')}"
+
+    def _begin(self) -> None:
+        """Let the language model go on from the head that an earlier process read."""
+        with suppress(PromptTooLong):  # the first question will say so
+            setup = self.llm.setup
+            way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
+            head = self._composer.head(())
+            self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
 
     def transcribe(
         self,
@@ -369,10 +385,13 @@ class Assistant:
         parts = self._load()
         # Closed ones still tell their sizes: whoever shows them need not know that they were unloaded.
         self.devices, self.speech, self.llm = parts.devices, parts.speech, parts.llm
+        self.tuned = parts.tuned
+        """what `edge-llasm tune` found for this model here"""
         self.llm.shelf.room = self._shelf_room
         self._hearing = Hearing(parts.speech)
         self._composer = Composer(self.bundle, parts.llm.tokenize, parts.llm.n_ctx)
         self._parts: Parts | None = parts
+        self._begin()
         self._load_ms = 1000 * (perf_counter() - start)
 
     def _meter(self, recordings: Sequence[Samples]) -> Meter:

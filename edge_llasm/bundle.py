@@ -213,6 +213,11 @@ class Bundle:
         return self.path / LLM_FILE
 
     @property
+    def llm_entry(self) -> BundleFile:
+        """What the manifest says of llm.gguf."""
+        return next(file for file in self.files if file.name == LLM_FILE)
+
+    @property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-__all__ = ["physical_cores"]
+__all__ = ["physical_cores", "usable_processors"]
 
 TOPOLOGY = Path("/sys/devices/system/cpu")
 SURELY_CORES = 2
@@ -16,11 +16,15 @@ SURELY_CORES = 2
 @cache
 def physical_cores() -> int:
     """At least 1. Hyper-threads share a core's arithmetic units: to a matrix product they are one."""
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    if usable is not None and (cores := linux_cores(usable)):
+    if hasattr(os, "sched_getaffinity") and (cores := linux_cores(sorted(os.sched_getaffinity(0)))):
         return cores
-    n = len(usable) if usable is not None else os.cpu_count() or 1
+    n = usable_processors()
     return n if n <= SURELY_CORES else (n + 1) // 2
+
+
+def usable_processors() -> int:
+    """Those that this process may run on, hyper-threads counted."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def linux_cores(processors: list[int], topology: Path = TOPOLOGY) -> int:

@@ -1,5 +1,7 @@
 """Can this machine answer a question, and if not, which line helps?"""
 
+from __future__ import annotations
+
 import json
 import os
 import platform
@@ -8,9 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_llasm import __version__
 from edge_llasm.errors import BundleError, EngineError
+
+if TYPE_CHECKING:
+    from edge_llasm.bundle import Bundle
 
 __all__ = ["Finding", "examine"]
 
@@ -152,6 +158,7 @@ def _model(name: str) -> Iterator[Finding]:
         yield Finding(f"model {name}", False, f"not looked at: {error}")
         return
     yield Finding(f"model {name}", True, f"{bundle.path} verifies ({len(bundle.files)} files)")
+    yield from _tuning(bundle, name)
     for _, ok, detail in _probe([f"answer:{name}"]):
         yield Finding(
             "a question",
@@ -159,6 +166,15 @@ def _model(name: str) -> Iterator[Finding]:
             detail,
             "" if ok else "mend what is missing above; `edge-llasm ask --verbose` shows more",
         )
+
+
+def _tuning(bundle: Bundle, name: str) -> Iterator[Finding]:
+    from edge_llasm.tuned import NOTHING, describe, tuned_for
+
+    found = {device: tuned_for(bundle, device) for device in ("cuda", "metal", "cpu")}
+    known = [f"{device}: {describe(tuned)}" for device, tuned in found.items() if tuned != NOTHING]
+    fix = "" if known else "edge-llasm tune" + ("" if name == "nano" else f" --model {name}")
+    yield Finding("tuned", bool(known), "; ".join(known) or "not yet, defaults are used", fix, needed=False)
 
 
 def _probe(names: Sequence[str]) -> Iterator[tuple[str, bool, str]]:

@@ -7,6 +7,7 @@ before the call. Source: llama.h of llama-cpp-python 0.3.36.
 from __future__ import annotations
 
 import ctypes
+import math
 import secrets
 import unicodedata
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama_grammar import Grammar, GrammarChain
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.sampling import MAX_SEED, Sampling
 
 if TYPE_CHECKING:
@@ -39,24 +41,27 @@ MISFIT = "the parts of the model do not fit each other"
 class Llama:
     """A model and one context of it: a single sequence at positions 0 to n_ctx - 1."""
 
-    def __init__(self, lib: Any, model: Any, context: Any, *, device: str, n_ctx: int, n_batch: int) -> None:
+    def __init__(self, lib: Any, model: Any, context: Any, *, device: str, n_ctx: int, setup: Setup) -> None:
         self._lib = lib
         self._model = model
         self._context = context
         self._vocab = lib.llama_model_get_vocab(model)
         self._memory = lib.llama_get_memory(context)
         self._dry: dict[tuple[float, float, int], Any] = {}
+        self._pieces: dict[int, bytes] = {}  # of the tokens that were written already
+        self._logits: tuple[int, npt.NDArray[np.float32]] | None = None  # an address, and the array there
         self._nfc = self._says(NFC_KEY)
         self.device = device
         self.n_ctx = n_ctx
         """positions"""
-        self.n_batch = n_batch
+        self.setup = setup
+        self.n_batch = int(lib.llama_n_batch(context))
         """positions fed at once, at most"""
         self.n_embd = int(lib.llama_model_n_embd(model))
         """width of an embedding, floats"""
         self.n_vocab = int(lib.llama_vocab_n_tokens(self._vocab))
-        self._tokens = _Batch(lib, n_batch, 0)
-        self._embeddings = _Batch(lib, n_batch, self.n_embd)
+        self._tokens = _Batch(lib, self.n_batch, 0)
+        self._embeddings = _Batch(lib, self.n_batch, self.n_embd)
         first = self.tokenize("a")[:1]
         self.adds_space = bool(first) and self.piece(first[0]).startswith(b" ")
         """whether the vocabulary puts a space before every encoded string"""
@@ -68,7 +73,7 @@ class Llama:
         *,
         n_ctx: int,
         device: str = "auto",
-        n_threads: int | None = None,
+        setup: Setup = DEFAULTS,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
@@ -76,19 +81,18 @@ class Llama:
 
         Raises BundleError (missing or broken file), DeviceError, EngineError, ValueError.
         """
-        if n_ctx < 1 or (n_threads is not None and n_threads < 1):
-            raise ValueError(f"n_ctx and n_threads must be at least 1, not {n_ctx} and {n_threads}")
+        if n_ctx < 1:
+            raise ValueError(f"n_ctx must be at least 1, not {n_ctx}")
         read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
         device = llm_device(device).device
         model = load_model(lib, path, device, progress)
         try:
-            context = new_context(lib, model, n_ctx, device, n_threads)
+            context = new_context(lib, model, n_ctx, device, setup)
         except BaseException:
             lib.llama_model_free(model)
             raise
-        n_batch = int(lib.llama_n_batch(context))
-        return cls(lib, model, context, device=device, n_ctx=n_ctx, n_batch=n_batch)
+        return cls(lib, model, context, device=device, n_ctx=n_ctx, setup=setup)
 
     def tokenize(self, text: str) -> list[int]:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
@@ -109,6 +113,8 @@ class Llama:
 
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for, maybe a part of a UTF-8 character; none for a control token."""
+        if (known := self._pieces.get(token)) is not None:
+            return known
         self._alive()
         self.check((token,))
         size = 64
@@ -116,7 +122,7 @@ class Llama:
             data = ctypes.create_string_buffer(size)
             n = int(self._lib.llama_token_to_piece(self._vocab, token, data, size, 0, False))
             if n >= 0:
-                return data.raw[:n]
+                return self._pieces.setdefault(token, data.raw[:n])
             size = -n
         raise EngineError(f"llama.cpp has no text for token {token}: please report it")
 
@@ -149,6 +155,13 @@ class Llama:
             return True
         self._lib.llama_memory_clear(self._memory, False)
         return False
+
+    def set_threads(self, n_threads: int, n_threads_batch: int) -> None:
+        """For single tokens and for batches from now on, instead of what it was opened with."""
+        self._alive()
+        if min(n_threads, n_threads_batch) < 1:
+            raise ValueError(f"a model runs on at least 1 thread, not {n_threads} and {n_threads_batch}")
+        self._lib.llama_set_n_threads(self._context, n_threads, n_threads_batch)
 
     def feed_tokens(self, ids: Sequence[int], position: int) -> None:
         """Run the model over at most n_batch tokens at `position`…; the last one's logits can be sampled."""
@@ -194,7 +207,10 @@ class Llama:
         pointer = self._lib.llama_get_logits_ith(self._context, -1)
         if not pointer:
             raise EngineError("llama.cpp gave no logits: please report it")
-        return np.ctypeslib.as_array(pointer, (self.n_vocab,))
+        address = ctypes.addressof(pointer.contents)
+        if self._logits is None or self._logits[0] != address:  # llama.cpp may move them
+            self._logits = address, np.ctypeslib.as_array(pointer, (self.n_vocab,))
+        return self._logits[1]
 
     def check(self, values: Sequence[int] | npt.NDArray[np.float32]) -> None:
         """Refuse token ids, or (n, n_embd) f32 embeddings, that this model cannot take.
@@ -224,7 +240,7 @@ class Llama:
         self._embeddings.free(self._lib)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
-        self._dry, self._context, self._model = {}, None, None
+        self._dry, self._logits, self._context, self._model = {}, None, None, None
 
     def _says(self, key: str) -> bool:
         """A yes or no of the file's own; no when it is silent."""
@@ -269,7 +285,7 @@ class Sampler:
     def sample(self) -> int:
         """The next token, by the logits of the last fed position."""
         logits = self._llama.logits()
-        if not np.isfinite(logits.max()):  # a NaN anywhere makes the maximum NaN
+        if not math.isfinite(logits[logits.argmax()]):  # a NaN anywhere counts as the largest
             raise EngineError("the language model computed NaN or infinity: its file or its input is broken")
         if self._under is not None:
             return self._under.sample(logits)
@@ -304,9 +320,12 @@ class _Batch:
 
     def at(self, position: int, n: int) -> Any:
         """The first n entries, at `position`…, with logits for the last."""
-        self._positions[:n] = np.arange(position, position + n)
-        self._wanted[:n] = 0
-        self._wanted[n - 1] = 1
+        if n == 1:  # a token of an answer, where microseconds count
+            self._positions[0], self._wanted[0] = position, 1
+        else:
+            self._positions[:n] = np.arange(position, position + n)
+            self._wanted[:n] = 0
+            self._wanted[n - 1] = 1
         self.batch.n_tokens = n
         return self.batch
 

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_llasm.cores import usable_processors
 from edge_llasm.errors import EngineError
 from edge_llasm.llama_library import log
+from edge_llasm.llama_setup import FLASH_ATTENTION, KV_TYPES, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,21 +65,25 @@ def load_model(
     return model
 
 
-def new_context(lib: Any, model: Any, n_ctx: int, device: str, n_threads: int | None) -> Any:
+def new_context(lib: Any, model: Any, n_ctx: int, device: str, setup: Setup) -> Any:
     """A llama_context with a cache of `n_ctx` positions. Raises EngineError."""
     cpu = device == "cpu"
     params = lib.llama_context_default_params()
     params.n_ctx = n_ctx
-    params.n_batch = params.n_ubatch = min(n_ctx, CPU_BATCH if cpu else GPU_BATCH)
+    params.n_batch = params.n_ubatch = min(n_ctx, setup.n_batch or (CPU_BATCH if cpu else GPU_BATCH))
     params.n_seq_max = 1
     params.n_outputs_max = 1  # logits of one position at a time; 0 would hold n_batch rows of n_vocab
-    n_threads = n_threads or default_threads(int(lib.llama_model_size(model)))
-    params.n_threads = params.n_threads_batch = n_threads
+    params.n_threads = setup.n_threads or default_threads(int(lib.llama_model_size(model)))
+    params.n_threads_batch = setup.n_threads_batch or params.n_threads
+    params.flash_attn_type = FLASH_ATTENTION[setup.flash_attention]
+    params.type_k = params.type_v = KV_TYPES[setup.kv_type]
     params.offload_kqv = params.op_offload = not cpu
     params.no_perf = True
+    log.clear()
     context = lib.llama_init_from_model(model, params)
     if not context:
-        raise EngineError(f"llama.cpp cannot set up a context of {n_ctx} tokens: {log.last_error()}")
+        advice = "" if setup.kv_type == "f16" else "; leave the KV cache in f16"
+        raise EngineError(f"llama.cpp cannot set up a context of {n_ctx} tokens: {log.last_error()}{advice}")
     return context
 
 
@@ -86,5 +92,5 @@ def default_threads(model_size: int) -> int:
     they are likely hyper-threads, which gain nothing here)."""
     if model_size < SMALL_MODEL:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_processors()
     return min(MAX_THREADS, cores // 2 if cores > 4 else cores)

@@ -1,4 +1,4 @@
-"""Tokens and embeddings in, pieces of text out: the answer loop and the KV cache.
+"""Tokens and embeddings in, pieces of text out: the answer loop.
 
 prompt (token ids | embeddings) -> what the cache already holds is skipped -> the rest is fed, batch by batch
 -> sample a token -> text that is safe to show -> feed the token -> sample …
@@ -9,32 +9,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from time import perf_counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from edge_llasm.cache_file import read_cache, write_cache
-from edge_llasm.errors import Busy, EngineError, PromptTooLong
+from edge_llasm.cache_file import CacheFile
+from edge_llasm.errors import Busy, EngineError
+from edge_llasm.kv_cache import KvCache, Reading
 from edge_llasm.llama import Llama
+from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.repetition import RepetitionDetector
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import Embeddings, Segment, Tokens, common_prefix, length, split
-from edge_llasm.shelf import Shelf
+from edge_llasm.segments import Segment, Tokens
 from edge_llasm.text_stream import TextStream
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Self
 
 __all__ = ["FinishReason", "Llm", "Piece", "Sampling"]
-
-WORTH_KEEPING = 16
-"""Positions: a copy of the cache is made when more than these would have to be fed again"""
-
-PACED = 16
-"""Positions read at once that tell the pace"""
 
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """stop: the model ended its answer, or a stop string was met. length: max_tokens, or the context is full.
@@ -63,12 +56,9 @@ class Llm:
 
     def __init__(self, llama: Llama) -> None:
         self._llama = llama
-        self.shelf = Shelf(room=0)
+        self._cache = KvCache(llama)
+        self.shelf = self._cache.shelf
         """copies of the cache for other chats; without room there are none"""
-        self._drafted: int | None = None  # of `_cached`, what was there before a draft; None: all counts
-        self._pace = 0.0  # ms for a position of a prompt
-        self._cached: list[Segment] = []  # what the KV cache holds, from position 0
-        self._fed = False  # whether llama.cpp's logits are those after the last cached position
         self._lock = threading.Lock()
 
     @classmethod
@@ -78,18 +68,16 @@ class Llm:
         *,
         n_ctx: int,
         device: str = "auto",
-        n_threads: int | None = None,
+        setup: Setup = DEFAULTS,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
         """Load a GGUF file with a context of `n_ctx` tokens; `device` is auto, cpu, metal or cuda.
 
-        `n_threads` None takes one thread for a small model and the cores for a large one. `progress` gets 0
-        to 1; what it raises, and Ctrl-C, stop the loading. Raises BundleError, DeviceError, EngineError.
+        `progress` gets 0 to 1; what it raises, and Ctrl-C, stop the loading.
+        Raises BundleError, DeviceError, EngineError.
         """
-        llama = Llama.open(
-            path, n_ctx=n_ctx, device=device, n_threads=n_threads, verbose=verbose, progress=progress
-        )
+        llama = Llama.open(path, n_ctx=n_ctx, device=device, setup=setup, verbose=verbose, progress=progress)
         return cls(llama)
 
     @property
@@ -112,6 +100,11 @@ class Llm:
         """What it runs on: cpu, metal or cuda."""
         return self._llama.device
 
+    @property
+    def setup(self) -> Setup:
+        """How it was loaded."""
+        return self._llama.setup
+
     def tokenize(self, text: str) -> list[int]:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
         return self._llama.tokenize(text)
@@ -122,8 +115,11 @@ class Llm:
         Raises what `generate` raises.
         """
         with self._alone():
-            self._drafted = self._prefill(segments, cancel).cached_tokens
-            return cancel is None or not cancel.is_set()
+            self._cache.hold(segments, cancel, draft=True)
+            if cancel is not None and cancel.is_set():
+                return False
+            self._cache.keep_head(lose_rest=False)
+            return True
 
     def generate(
         self,
@@ -144,41 +140,40 @@ class Llm:
         ValueError.
         """
         with self._alone():
-            state = self._prefill(segments, cancel)
-            self._drafted = state.cached_tokens if passing else None
+            read = self._cache.hold(segments, cancel, draft=passing)
             if cancel is not None and cancel.is_set():
-                yield replace(state, finish_reason="cancelled")
+                yield _piece(read, "", 0, "cancelled")
                 return
             text = TextStream(stop, strip_space=self._llama.adds_space)
-            yield from self._answer(state, options, frozenset(stop_tokens), text, cancel)
+            yield from self._answer(read, options, frozenset(stop_tokens), text, cancel)
 
-    def save(self, file: Path, origin: str, segments: Sequence[Segment]) -> None:
-        """Write the cache of a prompt's head for `restore`. Raises OSError and what `generate` raises."""
+    def save(self, file: CacheFile) -> bool:
+        """Write the cache of a prompt's head for `restore`; False, and no file, where reading it again is faster.
+
+        Raises OSError and what `generate` raises.
+        """
         with self._alone():
-            self._prefill(segments, None)
-            write_cache(file, origin, segments, self._llama.save())
+            return self._cache.write(file)
 
-    def restore(self, file: Path, origin: str, segments: Sequence[Segment]) -> bool:
+    def restore(self, file: CacheFile) -> bool:
         """Go on from what `save` wrote for the same; False where there is nothing of use."""
         with self._alone():
-            self._check(segments)
-            state = read_cache(file, origin, segments)
-            if state is None:
-                return False
-            restored = self._llama.restore(state)
-            self._cached, self._drafted = list(segments) if restored else [], None
-            self._fed = False
-            return restored
+            return self._cache.read(file)
 
-    def prefill_ms(self, n: int) -> float:
-        """About how long it takes to read `n` positions, by those that were read last."""
-        return n * self._pace
+    def begin_with(self, file: CacheFile) -> None:
+        """The head of most first prompts, which is read from this file from now on, and written where it is missing.
+
+        That is done by `prepare` for just the head, or when the model is closed: no answer waits for it.
+        """
+        self._cache.begin_with(file)
 
     def close(self) -> None:
         """Free the model. Closing twice is fine; Busy while an answer is half read."""
         with self._alone():
-            self._cached = []
+            self.shelf.room = 0  # nobody asks any more
             self.shelf.clear()
+            self._cache.keep_head(lose_rest=True)
+            self._cache.forget()
             self._llama.close()
 
     @contextmanager
@@ -188,14 +183,14 @@ class Llm:
         try:
             yield
         except EngineError:
-            self._cached = []  # what stands in the cache may be broken
+            self._cache.forget()
             raise
         finally:
             self._lock.release()
 
     def _answer(
         self,
-        state: Piece,
+        read: Reading,
         options: Sampling,
         stop_tokens: frozenset[int],
         stream: TextStream,
@@ -203,6 +198,7 @@ class Llm:
     ) -> Generator[Piece, None, None]:
         llama = self._llama
         detector = RepetitionDetector(options.guard) if options.guard is not None else None
+        n = 0
         with closing(llama.sampler(options)) as sampler:
             while True:
                 reason: FinishReason | None = None
@@ -211,92 +207,23 @@ class Llm:
                 if token in stop_tokens or llama.is_end(token):
                     reason = "stop"
                 else:
-                    state = replace(state, n_tokens=state.n_tokens + 1)
+                    n += 1
                     text = stream.feed(llama.piece(token))
                     if stream.stopped:
                         reason = "stop"
                     elif detector is not None and detector.add(token):
                         reason = "repetition"
-                    elif state.n_tokens >= options.max_tokens or length(self._cached) >= self.n_ctx:
+                    elif n >= options.max_tokens or self._cache.n >= self.n_ctx:
                         reason = "length"
                 if reason is not None:
-                    yield replace(state, text=text + stream.flush(), finish_reason=reason)
+                    yield _piece(read, text + stream.flush(), n, reason)
                     return
                 if text:
-                    yield replace(state, text=text)
-                if not self._feed(Tokens((token,)), cancel) or (cancel is not None and cancel.is_set()):
-                    yield replace(state, text=stream.flush(), finish_reason="cancelled")
+                    yield _piece(read, text, n, None)
+                if not self._cache.feed(Tokens((token,)), cancel) or (cancel is not None and cancel.is_set()):
+                    yield _piece(read, stream.flush(), n, "cancelled")
                     return
 
-    def _prefill(self, segments: Sequence[Segment], cancel: threading.Event | None) -> Piece:
-        """Bring the cache to hold exactly `segments` (less, if cancelled), feeding only what is new."""
-        self._check(segments)
-        start, n = perf_counter(), length(segments)
-        if self._fed and length(self._cached) == n == common_prefix(self._cached, segments):
-            return Piece("", 0, None, prompt_tokens=n, cached_tokens=n, prefill_ms=0.0)
-        # The last position is fed anew: its logits choose the first token.
-        last = segments[-1]
-        reusable = n - (len(last) if isinstance(last, Embeddings) else 1)
-        known = min(self._switch(segments), reusable)
-        self._cached, rest = split(segments, known)
-        self._fed = False
-        kept = self._llama.forget(known)
-        if kept != known:  # an architecture whose memory cannot be shortened
-            self._cached, rest = split(segments, kept)
-        for segment in rest:
-            if not self._feed(segment, cancel):
-                break
-        prefill_ms = 1000 * (perf_counter() - start)
-        if n - kept >= PACED:
-            self._pace = prefill_ms / (n - kept)
-        return Piece("", 0, None, prompt_tokens=n, cached_tokens=kept, prefill_ms=prefill_ms)
 
-    def _switch(self, segments: Sequence[Segment]) -> int:
-        """Take the cache that shares the most with the prompt, put away what another chat may need.
-
-        Returns how many positions are shared.
-        """
-        shared = common_prefix(self._cached, segments)
-        worth = length(self._cached) if self._drafted is None else self._drafted
-        if worth - shared > WORTH_KEEPING and self.shelf.room:
-            self.shelf.put(self._cached, self._llama.save())
-        other = self.shelf.find(segments, more_than=shared + WORTH_KEEPING)
-        if other is None:
-            return shared
-        restored = self._llama.restore(other.state)
-        self._cached = list(other.segments) if restored else []
-        self._drafted = None
-        return common_prefix(self._cached, segments)
-
-    def _feed(self, segment: Segment, cancel: threading.Event | None) -> bool:
-        """Run the model over the segment, batch by batch; False when cancelled.
-
-        A batch is noted in `_cached` only after it was fed. So after an exception the cache may hold
-        more than that, which the next prompt's `forget` drops, but never less.
-        """
-        llama, position = self._llama, length(self._cached)
-        self._fed = False
-        for start in range(0, len(segment), llama.n_batch):
-            if cancel is not None and cancel.is_set():
-                return False
-            end = start + llama.n_batch
-            if isinstance(segment, Tokens):
-                ids = segment.ids[start:end]
-                llama.feed_tokens(ids, position + start)
-                self._cached.append(Tokens(ids))
-            else:
-                llama.feed_embeddings(segment.values[start:end], position + start)
-        if isinstance(segment, Embeddings):
-            self._cached.append(segment)  # whole or not at all: half a block is never reused
-        self._fed = True
-        return True
-
-    def _check(self, segments: Sequence[Segment]) -> None:
-        """The whole prompt, before the cache is touched."""
-        n = length(segments)
-        if n == 0 or len(segments[-1]) == 0:
-            raise ValueError("the prompt is empty, or its last segment is")
-        if n >= self.n_ctx:
-            raise PromptTooLong(f"the prompt takes {n} of {self.n_ctx} tokens: ask something shorter")
-        for segment in segments:
-            self._llama.check(segment.ids if isinstance(segment, Tokens) else segment.values)
+def _piece(read: Reading, text: str, n_tokens: int, reason: FinishReason | None) -> Piece:
+    return Piece(text, n_tokens, reason, read.n, read.cached, read.ms)

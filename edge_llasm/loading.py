@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -13,8 +13,10 @@ from edge_llasm import silero
 from edge_llasm.bundle import Bundle
 from edge_llasm.checked import Checked, checked_file
 from edge_llasm.devices import Devices, adapter_device, choose_devices, llm_device, speech_device
+from edge_llasm.llama_setup import DEFAULTS
 from edge_llasm.llm import Llm
 from edge_llasm.speech import SpeechEmbedder
+from edge_llasm.tuned import Tuned, tuned_for
 from edge_llasm.verify import check_llm_header, check_sizes, check_speech_header, check_sums
 
 __all__ = ["Parts", "load_parts"]
@@ -30,6 +32,8 @@ class Parts:
     devices: Devices
     speech: SpeechEmbedder
     llm: Llm
+    tuned: Tuned
+    """what `edge-llasm tune` found for this model here"""
 
     def close(self) -> None:
         """Free both. Raises Busy while an answer is half read."""
@@ -42,6 +46,8 @@ def load_parts(
     *,
     device: str = "auto",
     speech: str = "auto",
+    kv_type: str = DEFAULTS.kv_type,
+    flash_attention: str = DEFAULTS.flash_attention,
     verbose: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Parts:
@@ -56,6 +62,10 @@ def load_parts(
     check_sizes(bundle)
     heard_by = speech_device(device, speech, has_onnx=bundle.has_onnx)
     read_by_speech, read_by_llm = bundle.speech_files(heard_by.engine), (bundle.llm_file.name,)
+    answered_by = llm_device(device)
+    tuned = tuned_for(bundle, answered_by.device)
+    n_threads = tuned.speech_threads if heard_by.engine == "onnx" else None
+    setup = replace(tuned.setup, kv_type=kv_type, flash_attention=flash_attention)
     checked, shares = Checked(checked_file()), _Shares(progress)
     hearing, answering = (
         shares.part(sum(file.size for file in bundle.files if file.name in names))
@@ -66,7 +76,7 @@ def load_parts(
         check_speech_header(bundle)
         check_sums(bundle, read_by_speech, lambda share: hearing(CHECKING * share), checked)
         silero.load_session()
-        embedder = SpeechEmbedder.open(bundle, device, verbose=verbose, engine=heard_by.engine)
+        embedder = SpeechEmbedder.open(bundle, device, n_threads, verbose, engine=heard_by.engine)
         try:
             hearing(1.0)
         except BaseException:
@@ -82,7 +92,8 @@ def load_parts(
             llm = Llm.load(
                 bundle.llm_file,
                 n_ctx=bundle.llm.n_ctx,
-                device=llm_device(device).device,
+                device=answered_by.device,
+                setup=setup,
                 verbose=verbose,
                 progress=lambda share: answering(CHECKING + (1 - CHECKING) * share),
             )
@@ -90,7 +101,8 @@ def load_parts(
             beside.result()  # raises why
             raise
         opened.callback(llm.close)
-        parts = Parts(Devices(heard_by, adapter_device(device), llm_device(device)), beside.result(), llm)
+        devices = Devices(heard_by, adapter_device(device), answered_by)
+        parts = Parts(devices, beside.result(), llm, tuned)
         opened.pop_all()
         return parts
 

@@ -1,13 +1,13 @@
 """What a prompt is made of: runs of token ids, and embeddings that stand in the place of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Embeddings", "Segment", "Tokens", "common_prefix", "length", "split"]
+__all__ = ["Embeddings", "Held", "Segment", "Tokens", "common_prefix", "length", "split"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,19 @@ class Embeddings:
 
 
 Segment = Tokens | Embeddings
+
+
+class Held:
+    """Segments that grow by one token at a time: their length is kept, counting them anew would cost more each time."""
+
+    def __init__(self, segments: Iterable[Segment] = ()) -> None:
+        self.segments = list(segments)
+        self.n = length(self.segments)
+        """positions"""
+
+    def add(self, segment: Segment) -> None:
+        self.segments.append(segment)
+        self.n += len(segment)
 
 
 def length(segments: Sequence[Segment]) -> int:

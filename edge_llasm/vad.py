@@ -139,7 +139,8 @@ def _frames(samples: Samples) -> tuple[Samples, NDArray[np.float32], float]:
 
 def _given(frames: Samples, level: float, given_level: float) -> Samples:
     """(n_frames, FRAME) of a recording at `level` -> the same at the level that the detector is given."""
-    return np.clip(frames * (given_level / level), -1.0, 1.0).astype(np.float32)
+    given: Samples = np.clip(frames * (given_level / level), -1.0, 1.0).astype(np.float32)
+    return given
 
 
 def _listen_deeper(samples: Samples) -> _Heard:

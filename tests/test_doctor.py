@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 
 from edge_llasm import doctor
+from edge_llasm.bundle import Bundle
 from edge_llasm.cli import run
+from edge_llasm.llama_setup import Setup
 from edge_llasm.probe import PACKAGES
 from edge_llasm.probe import run as probe
+from edge_llasm.tuned import Tuned, forget_tuned, keep_tuned
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
@@ -24,6 +27,16 @@ def test_a_machine_on_which_the_tests_run_can_answer(tiny_bundle: Path) -> None:
     assert "cpu" in findings["onnxruntime devices"].detail
     assert "cpu" in findings["llama.cpp devices"].detail
     assert "tiny answers" in findings["a question"].detail
+    assert findings["tuned"].fix == f"edge-llasm tune --model {tiny_bundle}"
+
+
+def test_a_tuned_model_is_told(tiny_bundle: Path) -> None:
+    bundle = Bundle.load(tiny_bundle)
+    keep_tuned(bundle, "cpu", Tuned(Setup(1, 1, 64)))
+    found = {finding.subject: finding for finding in doctor.examine(str(tiny_bundle))}["tuned"]
+    forget_tuned(bundle.name)
+    assert (found.ok, found.fix) == (True, "")
+    assert found.detail == "cpu: 1 thread for a token, 1 thread for a prompt in batches of 64"
 
 
 def test_what_is_missing_comes_with_the_line_that_installs_it() -> None:

@@ -12,6 +12,7 @@ from edge_llasm.json_grammar import JSON_OBJECT, MAX_DEPTH, MAX_REPEATS, json_gr
 from edge_llasm.llm import Llm
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import Tokens
+from tests.tiny import ONE_THREAD
 
 COMMAND = {
     "title": "Command",
@@ -78,7 +79,7 @@ CASES: list[tuple[Any, Any]] = [
 
 @pytest.fixture(scope="module")
 def llm(tiny_bundle: Path) -> Iterator[Llm]:
-    llm = Llm.load(tiny_bundle / "llm.gguf", n_ctx=512, device="cpu", n_threads=1)
+    llm = Llm.load(tiny_bundle / "llm.gguf", n_ctx=512, device="cpu", setup=ONE_THREAD)
     yield llm
     llm.close()
 

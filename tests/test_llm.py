@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_llasm.errors import Busy, EngineError, PromptTooLong
 from edge_llasm.llm import Llm, Piece, Sampling
 from edge_llasm.segments import Embeddings, Segment, Tokens, length
+from tests.tiny import ONE_THREAD
 
 BOS = 1
 GREEDY = Sampling(max_tokens=24)
@@ -26,7 +27,7 @@ def path(tiny_bundle: Path) -> Path:
 
 @pytest.fixture
 def llm(path: Path) -> Iterator[Llm]:
-    llm = Llm.load(path, n_ctx=512, device="cpu", n_threads=1)
+    llm = Llm.load(path, n_ctx=512, device="cpu", setup=ONE_THREAD)
     yield llm
     llm.close()
 
@@ -54,7 +55,7 @@ def run(llm: Llm, segments: list[Segment], options: Sampling = GREEDY, **more: o
 
 
 def fresh(path: Path, segments: list[Segment], options: Sampling = GREEDY) -> str:
-    llm = Llm.load(path, n_ctx=512, device="cpu", n_threads=1)
+    llm = Llm.load(path, n_ctx=512, device="cpu", setup=ONE_THREAD)
     text, _ = run(llm, segments, options)
     llm.close()
     return text
@@ -199,7 +200,7 @@ def test_max_tokens_ends_the_answer(llm: Llm) -> None:
 
 
 def test_a_full_context_ends_the_answer(path: Path) -> None:
-    llm = Llm.load(path, n_ctx=64, device="cpu", n_threads=1)
+    llm = Llm.load(path, n_ctx=64, device="cpu", setup=ONE_THREAD)
     segments: list[Segment] = [Tokens((BOS, *[20] * 49))]
     for _ in range(2):
         _, last = run(llm, segments, Sampling(max_tokens=500))
@@ -295,7 +296,7 @@ def test_a_model_that_computes_nan_is_an_error(tmp_path: Path, path: Path) -> No
     reader = gguf.GGUFReader(broken, "r+")
     next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = np.nan
     reader.data.flush()
-    llm = Llm.load(broken, n_ctx=64, device="cpu", n_threads=1)
+    llm = Llm.load(broken, n_ctx=64, device="cpu", setup=ONE_THREAD)
     for temperature in (0, 1):
         with pytest.raises(EngineError, match="NaN"):
             run(llm, [Tokens((1, 20))], Sampling(temperature=temperature))

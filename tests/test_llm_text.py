@@ -7,6 +7,7 @@ import pytest
 from edge_llasm.llm import Llm, Piece, Sampling
 from edge_llasm.segments import Tokens
 from tests.chain import END, NEWLINE, Chain, write_chain
+from tests.tiny import ONE_THREAD
 
 GREEDY = Sampling(max_tokens=24)
 EMOJI = ("<0xF0>", "<0x9F>", "<0x98>", "<0x80>")
@@ -24,7 +25,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 @pytest.fixture
 def told(chain: Chain) -> Iterator[Llm]:
-    llm = Llm.load(chain.path, n_ctx=512, device="cpu", n_threads=1)
+    llm = Llm.load(chain.path, n_ctx=512, device="cpu", setup=ONE_THREAD)
     yield llm
     llm.close()
 

@@ -9,6 +9,7 @@ from edge_llasm.llm import Llm, Piece, Sampling
 from edge_llasm.repetition import RepetitionDetector, RepetitionGuard
 from edge_llasm.segments import Tokens
 from tests.chain import END, NEWLINE, Chain, write_chain
+from tests.tiny import ONE_THREAD
 
 PARAGRAPH = tuple("一十的三个你天打李白于人今他们公写出到加去友叫唐四园国定巴很循我把数朋朝杜来气法")
 LINE = ("p", "r", "i", "n", "t", "(", "a", ")", NEWLINE)
@@ -79,7 +80,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 @pytest.fixture(scope="module")
 def looping(chain: Chain) -> Iterator[Llm]:
-    llm = Llm.load(chain.path, n_ctx=2048, device="cpu", n_threads=1)
+    llm = Llm.load(chain.path, n_ctx=2048, device="cpu", setup=ONE_THREAD)
     yield llm
     llm.close()
 

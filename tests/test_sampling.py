@@ -7,13 +7,14 @@ import pytest
 
 from edge_llasm.llm import Llm, Sampling
 from edge_llasm.segments import Tokens
+from tests.tiny import ONE_THREAD
 
 PROMPT = [Tokens((1, 280, 290, 300))]
 
 
 @pytest.fixture(scope="module")
 def llm(tiny_bundle: Path) -> Iterator[Llm]:
-    llm = Llm.load(tiny_bundle / "llm.gguf", n_ctx=256, device="cpu", n_threads=1)
+    llm = Llm.load(tiny_bundle / "llm.gguf", n_ctx=256, device="cpu", setup=ONE_THREAD)
     yield llm
     llm.close()
 

@@ -9,6 +9,7 @@ import pytest
 from edge_llasm.llm import Llm, Sampling
 from edge_llasm.segments import Embeddings, Segment, Tokens, length
 from edge_llasm.shelf import Shelf
+from tests.tiny import ONE_THREAD
 
 OPTIONS = Sampling(max_tokens=8)
 
@@ -54,7 +55,7 @@ def test_what_was_used_longest_ago_makes_room() -> None:
 
 @pytest.fixture
 def llm(tiny_bundle: Path) -> Iterator[Llm]:
-    llm = Llm.load(tiny_bundle / "llm.gguf", n_ctx=512, device="cpu", n_threads=1)
+    llm = Llm.load(tiny_bundle / "llm.gguf", n_ctx=512, device="cpu", setup=ONE_THREAD)
     yield llm
     llm.close()
 
@@ -75,7 +76,7 @@ def ask(llm: Llm, segments: list[Segment]) -> tuple[str, int]:
 
 
 def test_chats_that_take_turns_feed_only_what_is_new_and_answer_the_same(llm: Llm, tiny_bundle: Path) -> None:
-    other = Llm.load(tiny_bundle / "llm.gguf", n_ctx=512, device="cpu", n_threads=1)
+    other = Llm.load(tiny_bundle / "llm.gguf", n_ctx=512, device="cpu", setup=ONE_THREAD)
     alone = {seed: ask(other, chat(llm, seed, "and more of it"))[0] for seed in range(3)}
     other.close()
     llm.shelf.room = 1 << 24

@@ -19,6 +19,7 @@ from convert.llm import LlamaShape
 from convert.pieces import train_pieces
 from convert.vocabulary import AU_END, AU_PATCH, AU_START, NORMAL, Vocabulary
 from convert.whisper import WhisperShape
+from edge_llasm.llama_setup import Setup
 from edge_llasm.parity import Difference, Parity
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -59,6 +60,8 @@ LLAMA = LlamaShape(
     rms_eps=1e-5,
     tied=False,
 )
+ONE_THREAD = Setup(n_threads=1)
+"""Sums in one order, and nobody waits for a core that another test holds."""
 _APART = Difference(max_abs=0.031, mean_abs=0.002, cosine=0.99987)
 PARITY = Parity(
     clips=3,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_llasm.cli.background import in_background
+from edge_llasm.cli.model_options import LOADED_WITH
 from edge_llasm.cli.output import Progress, on_a_terminal, say, tell
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Question:
     device: str
     speech: str
     trim_window: bool
+    kv_type: str
+    flash_attention: str
     temperature: float | None
     seed: int | None
     max_tokens: int | None
@@ -46,6 +49,8 @@ class Engines:
 
     model: str
     devices: Devices
+    tuned: str
+    """what is used of a tuning; "": nothing"""
     missed: bool
     """whether its conversion missed a bound of its parity"""
 
@@ -100,6 +105,7 @@ def answer(question: Question, progress: Progress, cancel: threading.Event) -> I
     from edge_llasm.audio import load_audio
     from edge_llasm.bundle import Bundle
     from edge_llasm.composer import default_sampling
+    from edge_llasm.tuned import NOTHING, describe
 
     bundle = Bundle.find(question.model)
     recordings = [load_audio(sys.stdin.buffer.read() if name == "-" else name) for name in question.audio]
@@ -112,14 +118,12 @@ def answer(question: Question, progress: Progress, cancel: threading.Event) -> I
         options = replace(options, max_tokens=question.max_tokens)
     with Assistant.load(
         bundle,
-        device=question.device,
-        speech=question.speech,
-        trim_window=question.trim_window,
-        verbose=question.verbose,
+        **{name: getattr(question, name) for name in LOADED_WITH},
         progress=progress.report,
     ) as assistant:
         missed = bundle.parity is not None and bool(bundle.parity.faults)
-        yield Engines(bundle.name, assistant.devices, missed)
+        tuned = "" if assistant.tuned == NOTHING else describe(assistant.tuned)
+        yield Engines(bundle.name, assistant.devices, tuned, missed)
         if question.transcribe:
             yield from assistant.transcribe(recordings, options=options, cancel=cancel)
         else:
@@ -153,6 +157,8 @@ def _json(text: str, last: Chunk, engines: Engines, timings: Timings) -> str:
 
 def _print_stats(last: Chunk, engines: Engines, timings: Timings) -> None:
     tell(f"{engines.model}: {engines.devices.describe()}")
+    if engines.tuned:
+        tell(f"tuned: {engines.tuned}")
     tell(
         f"{timings.audio_seconds:.1f} s of audio; load {timings.load_ms:.0f} ms, "
         f"speech {timings.speech_ms:.0f} ms, adapter {timings.adapter_ms:.0f} ms, "

@@ -15,6 +15,7 @@ from edge_llasm.cli.pull import pull
 from edge_llasm.cli.rm import rm
 from edge_llasm.cli.serve import serve
 from edge_llasm.cli.talk import talk
+from edge_llasm.cli.tune import tune
 
 __all__ = ["app"]
 
@@ -42,7 +43,7 @@ def app(context: click.Context) -> None:
 
 
 COMMANDS = (
-    ask, transcribe, talk, hotkey, serve, models, pull, rm, chats, config, devices, doctor, bench,
+    ask, transcribe, talk, hotkey, serve, models, pull, rm, chats, config, devices, doctor, bench, tune,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -5,7 +5,10 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["MODEL_OPTIONS", "model_options", "unload_option"]
+__all__ = ["LOADED_WITH", "MODEL_OPTIONS", "model_options", "unload_option"]
+
+LOADED_WITH = ("device", "speech", "trim_window", "kv_type", "flash_attention", "verbose")
+"""Those that `Assistant.load` takes under the same names, the model apart"""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,6 +38,20 @@ MODEL_OPTIONS = (
         "--trim-window",
         is_flag=True,
         help="Hear only as much as was said, also where the model was trained on the full window.",
+    ),
+    click.option(
+        "--kv-type",
+        type=click.Choice(["f16", "q8_0"]),
+        default="f16",
+        show_default=True,
+        help="Numbers of the KV cache. q8_0 takes a little more than half of the memory, and rounds.",
+    ),
+    click.option(
+        "--flash-attention",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="auto: on where the device can do it. --kv-type q8_0 needs it.",
     ),
 )
 

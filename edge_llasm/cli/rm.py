@@ -1,6 +1,7 @@
 """`edge-llasm rm`."""
 
 import sys
+from contextlib import suppress
 
 import click
 
@@ -19,11 +20,14 @@ Examples:
 @click.argument("name", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(name: str, yes: bool) -> None:
-    """Remove a model from the user's own folder.
+    """Remove a model from the user's own folder, and what was kept of its system prompt.
 
     Only what `edge-llasm pull` or you put there; what it fetched before it was interrupted goes too. Of a link
     only the link is removed. The model inside the package stays.
     """
+    from edge_llasm.bundle import Bundle
+    from edge_llasm.errors import BundleError
+    from edge_llasm.head_file import forget_heads
     from edge_llasm.installed import find_installed, remove
 
     folder = find_installed(name)
@@ -32,5 +36,10 @@ def rm(name: str, yes: bool) -> None:
             raise click.UsageError(f"{folder} is removed only if you say so: give --yes.")
         if not click.confirm(f"Remove {folder}?", err=True):
             return
+    names = {name, folder.name}
+    with suppress(BundleError):  # half there: it has no name of its own
+        names.add(Bundle.load(folder).name)
     remove(folder)
+    for known in names:
+        forget_heads(known)
     tell(f"removed {folder}")

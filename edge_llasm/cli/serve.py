@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_llasm.cli.model_options import model_options, unload_option
+from edge_llasm.cli.model_options import LOADED_WITH, model_options, unload_option
 from edge_llasm.cli.output import on_a_terminal, tell
 from edge_llasm.errors import EngineError
 
@@ -83,7 +83,7 @@ Examples:
 )
 @unload_option
 @click.option("--verbose", is_flag=True, help="Show the native libraries' logs, and where an error arose.")
-def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> None:
+def serve(model: str, aliases: tuple[str, ...], **options: Any) -> None:
     """Serve a model to browsers, as a page to talk with, and to other programs, by OpenAI's API.
 
     Chat completions with sound in the messages, transcriptions, and the realtime socket. On this machine only,
@@ -103,7 +103,7 @@ def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> 
     from edge_llasm.bundle import Bundle
 
     verbose = options["verbose"]
-    wanted = {name: options[name] for name in ("speech", "trim_window", "verbose")}
+    wanted = {name: options[name] for name in LOADED_WITH}
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="edge-llasm: %(message)s")
     bundle = Bundle.find(model)
     limits = Limits(
@@ -128,7 +128,7 @@ def serve(model: str, device: str, aliases: tuple[str, ...], **options: Any) -> 
 
     run(
         bundle,
-        lambda: Assistant.load(bundle, device=device, **wanted),
+        lambda: Assistant.load(bundle, **wanted),
         place,
         limits,
         unload_after_s=60 * options["unload_after"],

@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def slow(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> Assistant:
     """A model that reads slowly, by its own account."""
-    monkeypatch.setattr(assistant.llm, "prefill_ms", lambda n: 60_000.0 * n)
+    monkeypatch.setattr(assistant.llm._cache, "read_ms", lambda n: 60_000.0 * n)
     return assistant
 
 
@@ -64,7 +64,7 @@ def test_a_resumed_chat_is_not_read_again_and_goes_on_the_same(slow: Assistant, 
 def test_a_chat_that_is_read_faster_than_written_is_not_written(
     assistant: Assistant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assistant.llm, "prefill_ms", lambda n: 0.0)
+    monkeypatch.setattr(assistant.llm._cache, "read_ms", lambda n: 0.0)
     with Session(assistant, None, store) as session:
         ended(session, "go to line seven")
     assert not store.cache_file(1).exists()

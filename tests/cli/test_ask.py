@@ -242,6 +242,17 @@ def test_an_engine_that_the_model_has_no_file_for_is_one_line(
     assert json.loads(capsys.readouterr().out)["speech_engine"] == "whisper.cpp"
 
 
+def test_attention_and_the_cache_are_the_users_choice(capsys: Captured) -> None:
+    answers = {
+        shown(capsys, "ask", "--text", "hello", "--flash-attention", how) for how in ("auto", "on", "off")
+    }
+    assert len(answers) == 1
+    refused = ["--kv-type", "q8_0", "--flash-attention", "off"]
+    assert "needs flash attention" in complaint(capsys, "ask", "--text", "hello", *refused, status=1)
+    too_narrow = complaint(capsys, "ask", "--text", "hello", "--kv-type", "q8_0", status=1)
+    assert "leave the KV cache in f16" in too_narrow
+
+
 def test_the_window_is_trimmed_on_demand(
     capsys: Captured, speech: Path, tiny_bundle: Path, home: Path
 ) -> None:

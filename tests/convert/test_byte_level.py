@@ -16,7 +16,7 @@ from convert.vocabulary import CONTROL, UNUSED, USER_DEFINED, Vocabulary
 from edge_llasm.llama import Llama
 from tests.byte_level import FAMILIES, ByteLevel, write_byte_level
 from tests.texts import TEXTS
-from tests.tiny import LLAMA, WHISPER, llama_tensors
+from tests.tiny import LLAMA, ONE_THREAD, WHISPER, llama_tensors
 
 pytestmark = pytest.mark.torch
 
@@ -31,7 +31,7 @@ def read(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     shape = replace(LLAMA, n_vocab=len(vocabulary.texts))
     tensors = llama_tensors(np.random.default_rng(0), shape, WHISPER.d, vocabulary)
     write_llm(folder / "llm.gguf", shape, tensors, vocabulary, name="tiny")
-    llama = Llama.open(folder / "llm.gguf", n_ctx=64, device="cpu", n_threads=1)
+    llama = Llama.open(folder / "llm.gguf", n_ctx=64, device="cpu", setup=ONE_THREAD)
     yield folder, vocabulary, llama
     llama.close()
 

@@ -12,7 +12,7 @@ from convert.reference import load_llama
 from convert.rope import Llama3Scaling
 from convert.vocabulary import Vocabulary
 from edge_llasm.llama import Llama
-from tests.tiny import ADDED, LLAMA, WHISPER, llama_tensors, write_vocabulary
+from tests.tiny import ADDED, LLAMA, ONE_THREAD, WHISPER, llama_tensors, write_vocabulary
 
 pytestmark = pytest.mark.torch
 
@@ -75,7 +75,7 @@ def test_llama_cpp_answers_as_transformers_does(tmp_path: Path, vocabulary: Voca
     reference = load_llama(config, tensors)
     assert type(reference).__name__ == {"llasm": "LlamaForCausalLM"}.get(name, config["architectures"][0])
     ids = rng.integers(3, shape.n_vocab, PROMPT).tolist()
-    llama = Llama.open(tmp_path / "llm.gguf", n_ctx=128, device="cpu", n_threads=1)
+    llama = Llama.open(tmp_path / "llm.gguf", n_ctx=128, device="cpu", setup=ONE_THREAD)
     llama.feed_tokens(ids, 0)
     for _ in range(ANSWER):
         with torch.no_grad():

@@ -10,7 +10,7 @@ from convert.llm import LLM_TYPES, LlamaShape, interleave_heads, write_llm
 from convert.rope import Rope
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
-from tests.tiny import LLAMA, llasm_config, tiny_parts
+from tests.tiny import LLAMA, ONE_THREAD, llasm_config, tiny_parts
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def write(path: Path, parts: Parts, llm_type: str = "f16") -> Path:
 
 
 def logits(path: Path, ids: list[int]) -> np.ndarray:
-    llama = Llama.open(path, n_ctx=64, device="cpu", n_threads=1)
+    llama = Llama.open(path, n_ctx=64, device="cpu", setup=ONE_THREAD)
     llama.feed_tokens(ids, 0)
     result = llama.logits().copy()
     llama.close()

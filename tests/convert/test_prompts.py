@@ -19,7 +19,7 @@ from edge_llasm.llama import Llama
 from edge_llasm.prompt import SYSTEM, TEMPLATES, Embeddings, Spoken, TokenIds, Tokens, Turn, render
 from tests.byte_level import FAMILIES, write_byte_level
 from tests.released import BAICHUAN, CLLAMA2, write_tokenizer
-from tests.tiny import LLAMA, N_PIECES, WHISPER, llama_tensors
+from tests.tiny import LLAMA, N_PIECES, ONE_THREAD, WHISPER, llama_tensors
 
 pytestmark = pytest.mark.torch
 
@@ -68,7 +68,7 @@ def both(
     shape = replace(LLAMA, n_vocab=n_vocab)
     tensors = llama_tensors(np.random.default_rng(0), shape, WHISPER.d, vocabulary)
     write_llm(folder / "llm.gguf", shape, tensors, vocabulary, name="tiny")
-    llama = Llama.open(folder / "llm.gguf", n_ctx=64, device="cpu", n_threads=1)
+    llama = Llama.open(folder / "llm.gguf", n_ctx=64, device="cpu", setup=ONE_THREAD)
     yield tokenizer, llama, token_ids(vocabulary)
     llama.close()
 

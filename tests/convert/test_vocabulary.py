@@ -11,7 +11,7 @@ from convert.llm import write_llm
 from convert.vocabulary import AU_END, BYTE, CONTROL, NORMAL, UNUSED, Vocabulary
 from edge_llasm.llama import Llama
 from tests.texts import TEXTS
-from tests.tiny import ADDED, LLAMA, N_PIECES, tiny_parts, write_vocabulary
+from tests.tiny import ADDED, LLAMA, N_PIECES, ONE_THREAD, tiny_parts, write_vocabulary
 
 Model = Any  # a SentencePiece ModelProto
 
@@ -46,7 +46,7 @@ def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def open_llama(model_file: Path, folder: Path) -> Iterator[Llama]:
     parts = tiny_parts(model_file)
     write_llm(folder / "llm.gguf", LLAMA, parts.llama, parts.vocabulary, name="tiny")
-    llama = Llama.open(folder / "llm.gguf", n_ctx=64, device="cpu", n_threads=1)
+    llama = Llama.open(folder / "llm.gguf", n_ctx=64, device="cpu", setup=ONE_THREAD)
     yield llama
     llama.close()
 
