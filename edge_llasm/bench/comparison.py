@@ -64,9 +64,25 @@ class Result:
         return None if measured is None else measured.median
 
     def speed(self) -> float | None:
-        """Tokens a second: the median over all that was answered."""
+        """Tokens a second, the median over all that was answered; None where nothing could be counted."""
         speeds = [turn.tokens_per_second for turns in self.turns.values() for turn in turns]
         return median(speeds) if any(speeds) else None
+
+    def hearing(self, case: Case) -> float | None:
+        """Operations a second in the speech tower."""
+        rates = [
+            1000 * turn.operations / turn.speech_ms
+            for turn in self.turns.get(case, ())
+            if turn.operations is not None and turn.speech_ms > 0
+        ]
+        return median(rates) if rates else None
+
+    def reading(self) -> float | None:
+        """Bytes of weights a second while it decodes."""
+        speed = self.speed()
+        if speed is None or self.loaded is None or self.loaded.bytes_per_token is None:
+            return None
+        return speed * self.loaded.bytes_per_token
 
 
 def cases(seconds: Sequence[float], turns: int) -> list[Case]:

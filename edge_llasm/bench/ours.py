@@ -25,7 +25,7 @@ from edge_llasm.gguf_file import read_gguf
 from edge_llasm.prompt import Turn as ChatTurn
 from edge_llasm.segments import Tokens
 from edge_llasm.speech import onnx
-from edge_llasm.speech.window import window
+from edge_llasm.speech.window import window as positions_of
 from edge_llasm.whisper_file import read_whisper
 
 __all__ = ["WINDOWS", "EdgeLlasm", "main"]
@@ -65,7 +65,7 @@ class EdgeLlasm:
         self._whisper = read_whisper(bundle.speech_file)
         self._find, self._mel = Stopwatch(hearing, "speech_spans"), Stopwatch(onnx, "log_mel")
         self._cold = cold
-        self.loaded = self._introduce(load_ms)
+        self.loaded = self._introduce(load_ms, window)
 
     def turn(self, seconds: float, *, first: bool) -> Turn:
         """Raises NoSpeech, PromptTooLong, EngineError."""
@@ -101,18 +101,25 @@ class EdgeLlasm:
     def close(self) -> None:
         self._assistant.close()
 
-    def _introduce(self, load_ms: float) -> Loaded:
+    def _introduce(self, load_ms: float, window: str) -> Loaded:
         assistant, bundle = self._assistant, self._assistant.bundle
         on_onnx = assistant.devices.speech.engine == onnx.NAME
         kind = bundle.speech.onnx if on_onnx else bundle.speech.type
         unread = {SPEECH_FILE} if on_onnx else {ONNX_FILE, WEIGHTS_FILE}
         files = sum(file.size for file in bundle.files if file.name not in unread)
         gguf = read_gguf(bundle.llm_file)
+        name = ["edge-llasm", assistant.devices.speech.engine]
+        name += [] if window == "auto" else [f"{window} window"]
+        name += ["no cache"] if self._cold else []
         return Loaded(
-            name=" ".join(filter(None, ("edge-llasm,", assistant.devices.speech.engine, kind))),
+            name=", ".join(name),
             load_ms=load_ms,
-            note=f"{'trimmed' if bundle.speech.trim_window else 'full'} window"
-            + (", nothing cached" if self._cold else ""),
+            note=f"{kind or 'unknown'} numbers, window "
+            + (
+                "as long as the clip"
+                if bundle.speech.trim_window
+                else f"always {bundle.speech.window_seconds:g} s"
+            ),
             device=assistant.devices.name,
             expected=files + bundle.llm.n_ctx * gguf.cache_per_position,
             bytes_per_token=gguf.bytes_per_token,
@@ -121,7 +128,7 @@ class EdgeLlasm:
     def _operations(self) -> float:
         """Of the tower, for the pieces that were found."""
         spec = self._assistant.bundle.speech
-        positions = [window(end - start, spec) for start, end in self._find.given[0]]
+        positions = [positions_of(end - start, spec) for start, end in self._find.given[0]]
         return sum(operations(self._whisper, n, spec.n_queries) for n in positions)
 
     def _decode(self, turns: list[ChatTurn]) -> tuple[float, str]:

@@ -5,7 +5,7 @@ A rival is a module of its own, in a process of its own; the names are those of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -86,7 +86,7 @@ class Entry:
     """as Python takes it"""
 
 
-def entries(subject: Subject, against: tuple[str, ...]) -> list[Entry]:
+def entries(subject: Subject, against: Sequence[str]) -> list[Entry]:
     """Our own row first, then llama.cpp's, then those of `against`. Raises EngineError for what cannot be here."""
     model, device = ("--model", str(subject.bundle)), ("--device", subject.device)
     ours = ("--speech", subject.speech, "--window", subject.window)
