@@ -100,6 +100,8 @@ class EdgeLlasm:
 
     def close(self) -> None:
         self._assistant.close()
+        self._find.remove()
+        self._mel.remove()
 
     def _introduce(self, load_ms: float, window: str) -> Loaded:
         assistant, bundle = self._assistant, self._assistant.bundle
@@ -156,11 +158,11 @@ class Stopwatch:
     """A function of the product, with what it took and what it gave."""
 
     def __init__(self, module: ModuleType, name: str) -> None:
-        """In the place of `module`.`name` from here on."""
-        self._function = getattr(module, name)
+        """In the place of `module`.`name` until `remove`."""
+        self._module, self._name, self._function = module, name, getattr(module, name)
         self.ms = 0.0
-        """since `reset`"""
         self.given: list[Any] = []
+        """both since `reset`"""
         setattr(module, name, self)
 
     def __call__(self, *arguments: Any) -> Any:
@@ -173,6 +175,9 @@ class Stopwatch:
     def reset(self) -> None:
         self.ms = 0.0
         self.given.clear()
+
+    def remove(self) -> None:
+        setattr(self._module, self._name, self._function)
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from edge_llasm.bench.comparison import CHAT_SECONDS, Case, Result, compare
@@ -72,7 +71,7 @@ def measure(
 
 def is_random(bundle: Bundle) -> bool:
     """Whether only its time means anything."""
-    return (Path(bundle.path).resolve().parent / RANDOM_NOTE).is_file()
+    return (bundle.path.absolute().parent / RANDOM_NOTE).is_file()
 
 
 def as_json(report: Report) -> str:

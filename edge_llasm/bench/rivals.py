@@ -98,15 +98,15 @@ def entries(subject: Subject, against: Sequence[str]) -> list[Entry]:
         rival = RIVALS[name]
         for command in rival.commands:
             module, *arguments = command.split()
-            _require(name, module)
             files: tuple[str, ...] = device
             if rival.wants_files:
                 if subject.rival is None:
                     raise EngineError(
-                        f"{name} reads files that this model's folder does not have: --rival names their folder, "
-                        "python -m convert.rivals.files writes them, --size laptop does both"
+                        f"{name} reads files that this model does not have: --rival names their folder, and "
+                        "python -m convert.rivals.files writes them; or take --size laptop"
                     )
                 files = ("--rival", str(subject.rival))
+            _require(name, module)
             found.append(Entry(name, ("-m", module, *model, *files, *arguments)))
     return found
 

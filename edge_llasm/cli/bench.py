@@ -30,7 +30,7 @@ Rivals, each in a process of its own; pytorch, cascade and mtmd need a checkout:
   mtmd         llama.cpp's own way to hear, with an encoder of the same size
   onnx         our engine for the CPU, with the window it was trained for and the full one
   whisper.cpp  our engine for GPUs, likewise
-  no-cache     edge-llasm that reads the whole prompt in every turn
+  no-cache     our own row without what is kept of the turn before
 """
 AGAINST = ("pytorch", "cascade", "mtmd", "onnx", "whisper.cpp", "no-cache")
 SIZES = ("nano", "laptop", "7b")

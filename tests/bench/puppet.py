@@ -17,7 +17,7 @@ class Puppet:
     def __init__(self, fails: bool, dies_at: float | None, refuses: float | None, sleeps: bool) -> None:
         if fails:
             raise EngineError("no strings: buy some")
-        print("chatter of a native library")
+        sys.stdout.write("chatter of a native library\n")
         sys.stdout.flush()
         os.write(1, b"more of it, past Python\n")
         self._dies_at, self._refuses, self._sleeps = dies_at, refuses, sleeps
