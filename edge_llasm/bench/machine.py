@@ -57,5 +57,5 @@ def measure_limits() -> Limits:
         },
         ROUNDS,
     )
-    float32, int8, read = (min(found[name].seconds) for name in ("float32", "int8", "read"))
+    float32, int8, read = (min(found[name].times) for name in ("float32", "int8", "read"))
     return Limits(physical_cores(), 2 * SIDE**3 / float32, 2 * SIDE**3 / int8, READ / read)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edge_llasm.bench.comparison import CHAT_SECONDS, Case, Result, compare
 from edge_llasm.bench.machine import Limits, measure_limits
+from edge_llasm.bench.process import Process, measure_process
 from edge_llasm.bench.rivals import Subject, entries
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EngineError
@@ -29,6 +30,8 @@ class Report:
     cases: list[Case]
     results: list[Result]
     """our own first, then llama.cpp alone, then the rivals"""
+    process: Process | None = None
+    """`edge-llasm ask` as a whole, where that was asked for"""
 
     @property
     def ours(self) -> Result:
@@ -53,8 +56,12 @@ def measure(
     asked: Sequence[Case],
     rounds: int,
     report: Callable[[str], None],
+    *,
+    process: bool = False,
 ) -> Report:
     """All of it; `report` is told what is going on. A rival that fails says so in its result.
+
+    `process`: whole processes of `edge-llasm ask` too.
 
     Raises BundleError, EngineError, also when our own candidate does not load.
     """
@@ -66,7 +73,10 @@ def measure(
     results = compare(chosen, asked, rounds, report)
     if results[0].loaded is None:
         raise EngineError(results[0].failed)
-    return Report(bundle, limits, rounds, list(asked), results)
+    found = Report(bundle, limits, rounds, list(asked), results)
+    if not process:
+        return found
+    return replace(found, process=measure_process(subject, found.chat.seconds, rounds, report))
 
 
 def is_random(bundle: Bundle) -> bool:
@@ -82,6 +92,7 @@ def as_json(report: Report) -> str:
         "file_bytes": report.bundle.size,
         "rounds": report.rounds,
         "limits": asdict(report.limits),
+        "process": None if report.process is None else _process(report.process),
         "candidates": [_candidate(report, result) for result in report.results],
     }
     return json.dumps(whole) + "\n"
@@ -108,3 +119,7 @@ def _case(report: Report, result: Result, case: Case) -> dict[str, Any]:
         "ratio": report.ratio(result, case),
         **measured,
     }
+
+
+def _process(process: Process) -> dict[str, tuple[float, ...]]:
+    return {f"{name}_ms": measured.times for name, measured in vars(process).items()}

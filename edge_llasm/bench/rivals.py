@@ -29,31 +29,34 @@ class Rival:
     commands: tuple[str, ...]
     """MODULE and its own arguments; one process and one row for each"""
     wants_files: bool = False
-    """--rival DIR: files that only rivals read"""
+    """--rival DIR instead of --device: files that only rivals read, on the CPU"""
 
 
 RIVALS: Mapping[str, Rival] = MappingProxyType(
     {
         "pytorch": Rival(
             "the reference in transformers, float32 and bfloat16",
-            ("convert.rivals.pytorch --type float32", "convert.rivals.pytorch --type bfloat16"),
+            ("convert.rivals.pytorch --dtype float32", "convert.rivals.pytorch --dtype bfloat16"),
             wants_files=True,
         ),
         "cascade": Rival(
             "whisper.cpp's transcript, answered by llama.cpp; full and trimmed window",
-            ("edge_llasm.bench.cascade", "edge_llasm.bench.cascade --trim-window"),
+            ("edge_llasm.bench.cascade", "edge_llasm.bench.cascade --trim"),
             wants_files=True,
         ),
         "mtmd": Rival(
             "llama.cpp's own way to hear, in Ultravox' shape", ("edge_llasm.bench.mtmd",), wants_files=True
         ),
         "onnx": Rival(
-            "our engine for the CPU, window as trained and full",
-            (f"{_OURS_MODULE} --speech onnx", f"{_OURS_MODULE} --speech onnx --window full"),
+            "our engine for the CPU, trimmed and full window",
+            (f"{_OURS_MODULE} --speech onnx --window clip", f"{_OURS_MODULE} --speech onnx --window full"),
         ),
         "whisper.cpp": Rival(
-            "our engine for GPUs, window as trained and full",
-            (f"{_OURS_MODULE} --speech whisper.cpp", f"{_OURS_MODULE} --speech whisper.cpp --window full"),
+            "our engine for GPUs, trimmed and full window",
+            (
+                f"{_OURS_MODULE} --speech whisper.cpp --window clip",
+                f"{_OURS_MODULE} --speech whisper.cpp --window full",
+            ),
         ),
         "no-cache": Rival(
             "edge-llasm that reads the whole prompt in every turn", (f"{_OURS_MODULE} --cold",)
@@ -98,16 +101,16 @@ def entries(subject: Subject, against: Sequence[str]) -> list[Entry]:
         rival = RIVALS[name]
         for command in rival.commands:
             module, *arguments = command.split()
-            files: tuple[str, ...] = device
+            given = device
             if rival.wants_files:
                 if subject.rival is None:
                     raise EngineError(
                         f"{name} reads files that this model does not have: --rival names their folder, and "
                         "python -m convert.rivals.files writes them; or take --size laptop"
                     )
-                files = ("--rival", str(subject.rival))
+                given = ("--rival", str(subject.rival))
             _require(name, module)
-            found.append(Entry(name, ("-m", module, *model, *files, *arguments)))
+            found.append(Entry(name, ("-m", module, *model, *given, *arguments)))
     return found
 
 

@@ -27,7 +27,7 @@ def as_table(report: Report) -> str:
     width = 2 + max(len(result.name) for result in report.results)
     parts = [_machine(report), _candidates(report, width)]
     parts += [_question(report, case, width) for case in report.cases]
-    parts.append(list(_conclusions(report)))
+    parts += [_process(report, width), list(_conclusions(report))]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
@@ -83,6 +83,25 @@ def _question(report: Report, case: Case, width: int) -> list[str]:
             f"{NOTHING if ratio is None else f'{ratio:.2f}':>8}"
         )
     return lines if len(lines) > 1 else []
+
+
+def _process(report: Report, width: int) -> list[str]:
+    process, loaded = report.process, report.ours.loaded
+    if process is None or loaded is None:
+        return []
+    parts = {
+        "numpy": process.numpy.median,
+        "imports": process.imports.median,
+        "load": loaded.load_ms,
+        "compute": process.compute.median,
+    }
+    needed, whole = sum(parts.values()), process.whole
+    heads = "".join(f"{name:>9}" for name in (*parts, "sum", "whole"))
+    took = "".join(f"{_ms(part):>9}" for part in (*parts.values(), needed, whole.median))
+    return [
+        f"{'edge-llasm ask':<{width}}{heads}{'±':>6}{'ratio':>8}",
+        f"{'a process of its own':<{width}}{took}{whole.spread:>6.0%}{whole.median / needed:>8.2f}",
+    ]
 
 
 def _conclusions(report: Report) -> Iterator[str]:

@@ -28,7 +28,7 @@ Rivals, each in a process of its own; pytorch, cascade and mtmd need a checkout:
   pytorch      the same checkpoint in transformers, float32 and bfloat16
   cascade      whisper.cpp's transcript, answered by llama.cpp from the same file
   mtmd         llama.cpp's own way to hear, with an encoder of the same size
-  onnx         our engine for the CPU, with the window it was trained for and the full one
+  onnx         our engine for the CPU, with a window as long as the clip and with the full one
   whisper.cpp  our engine for GPUs, likewise
   no-cache     our own row without what is kept of the turn before
 """
@@ -78,6 +78,9 @@ PICTURES = (".svg", ".png")
     show_default=True,
     help="How often everything is done, after a round that does not count.",
 )
+@click.option(
+    "--process", is_flag=True, help="Time edge-llasm ask as a whole too, from its start to its end."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @click.option(
     "--plot",
@@ -98,6 +101,7 @@ def bench(
     seconds: tuple[float, ...],
     turns: int,
     rounds: int,
+    process: bool,
     as_json: bool,
     plot: Path | None,
 ) -> int:
@@ -124,7 +128,7 @@ def bench(
         files = _files(model, size, rival, against)
         window = "clip" if trim_window else "auto"
         subject = Subject(files.bundle, files.rival, device, speech, window)
-        report = measure(subject, against, cases(seconds, turns), rounds, status.show)
+        report = measure(subject, against, cases(seconds, turns), rounds, status.show, process=process)
     finally:
         status.clear()
     say(json_of(report) if as_json else as_table(report))

@@ -28,7 +28,15 @@ def test_our_own_row_is_what_the_others_are_compared_with(report: Report) -> Non
 
 def test_json_holds_each_round_and_each_reason(report: Report) -> None:
     found = json.loads(as_json(report))
-    assert set(found) == {"model", "random_weights", "file_bytes", "rounds", "limits", "candidates"}
+    assert set(found) == {
+        "model",
+        "random_weights",
+        "file_bytes",
+        "rounds",
+        "limits",
+        "process",
+        "candidates",
+    }
     assert (found["model"], found["random_weights"], found["rounds"]) == ("nano", False, 2)
     assert set(found["limits"]) == {"cores", "float32", "int8", "read"}
     ours, bare, _ = found["candidates"]

@@ -37,7 +37,7 @@ def test_the_table_has_a_row_for_each_question_and_candidate(capsys: pytest.Capt
         assert [row.split("  ")[0] for row in rows] == [
             "edge-llasm, onnx, clip window",
             "llama.cpp, a bare loop",
-            "edge-llasm, whisper.cpp",
+            "edge-llasm, whisper.cpp, clip window",
             "edge-llasm, whisper.cpp, full window",
         ]
     assert shown.err == ""
@@ -46,8 +46,16 @@ def test_the_table_has_a_row_for_each_question_and_candidate(capsys: pytest.Capt
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*COMMAND, "--turns", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["model"] == "tiny"
+    assert (found["model"], found["process"]) == ("tiny", None)
     assert [len(candidate["turns"]) for candidate in found["candidates"]] == [1, 1]
+
+
+def test_ask_as_a_whole_is_more_than_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*COMMAND, "--turns", "1", "--process"]) == 0
+    head, row = capsys.readouterr().out.split("\n\n")[-2].splitlines()
+    assert head.split()[2:] == ["numpy", "imports", "load", "compute", "sum", "whole", "±", "ratio"]
+    assert len(row) == len(head)
+    assert min(map(float, row.split()[5:10])) > 0
 
 
 def test_a_rival_that_fails_is_one_line_and_the_rest_is_there(
