@@ -36,8 +36,8 @@ class Size:
 SIZES: Mapping[str, Size | None] = MappingProxyType(
     {
         NANO: None,  # the bundled model: trained, and there
-        "laptop": Size("a LLaMA of 1.1B in Q4_K_M and whisper-small's tower", "5 GB and some minutes"),
-        "7b": Size("a LLaMA of 7B in Q4_K_M and whisper-large-v2's tower", "25 GB and half an hour"),
+        "laptop": Size("a LLaMA of 1.1B in Q4_K_M and whisper-small's tower", "about 5 GB and some minutes"),
+        "7b": Size("a LLaMA of 7B in Q4_K_M and whisper-large-v2's tower", "tens of GB and tens of minutes"),
     }
 )
 
