@@ -5,6 +5,7 @@ Hearing is made of matrix products, in 8 bits or in floats; writing an answer is
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,18 @@ class Limits:
     """the same of 8-bit integers, by onnxruntime"""
     read: float
     """bytes a second, in a dot product of a vector that no cache holds, by numpy's BLAS"""
+    load: float
+    """threads that wanted a core in the minute before, on average"""
+
+    @property
+    def busy(self) -> bool:
+        """Whether others left no core free: then only rows of one run can be compared, and no limit is one."""
+        return self.load > self.cores
 
 
 def measure_limits() -> Limits:
     """The best of ROUNDS; about a second on an idle machine. Raises EngineError without onnxruntime."""
+    load = os.getloadavg()[0]
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((SIDE, SIDE), np.float32) for _ in range(2))
     long = np.ones(READ // 4, np.float32)
@@ -58,4 +67,4 @@ def measure_limits() -> Limits:
         ROUNDS,
     )
     float32, int8, read = (min(found[name].times) for name in ("float32", "int8", "read"))
-    return Limits(physical_cores(), 2 * SIDE**3 / float32, 2 * SIDE**3 / int8, READ / read)
+    return Limits(physical_cores(), 2 * SIDE**3 / float32, 2 * SIDE**3 / int8, READ / read, load)

@@ -5,6 +5,7 @@ The only file that needs matplotlib.
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,17 @@ COLOURS = "#4c78a8", "#72b7b2", "#f58518", "#eeca3b", "#54a24b", "#bab0ac"
 """One for each stage and one for the rest"""
 
 
-def require() -> Any:
-    """matplotlib's Figure. Raises EngineError with the line that installs it."""
+def require(module: str = "figure") -> Any:
+    """A module of matplotlib. Raises EngineError with the line that installs it."""
     try:
-        from matplotlib.figure import Figure
+        return importlib.import_module(f"matplotlib.{module}")
     except ImportError as error:
         raise EngineError("a picture needs matplotlib: pip install 'edge-llasm[bench]'") from error
-    return Figure
 
 
 def draw(report: Report, file: Path) -> None:
     """Write the picture; the suffix says its format. Raises EngineError, OSError."""
-    figure = require()(figsize=SIZE, layout="constrained")
+    figure = require().Figure(figsize=SIZE, layout="constrained")
     above, below = figure.subplots(2, 1)
     _delays(report, above)
     _stages(report, below)
@@ -54,6 +54,8 @@ def _delays(report: Report, axes: Any) -> None:
     axes.set(xscale="log", yscale="log", xlabel="s of speech", ylabel="ms from its end to the first token")
     axes.set_xticks([case.seconds for case in firsts], [f"{case.seconds:g}" for case in firsts])
     axes.minorticks_off()
+    axes.yaxis.set_major_locator(require("ticker").LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
 

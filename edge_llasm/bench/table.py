@@ -19,6 +19,8 @@ STAGES = {
     "prefill_ms": "prefill",
 }
 """Fields of Turn, in the order in which they pass -> what they are called"""
+WIDTHS = {stage: max(7, len(head) + 1) for stage, head in STAGES.items()}
+"""Columns of a terminal"""
 NOTHING = "-"
 
 
@@ -34,18 +36,23 @@ def as_table(report: Report) -> str:
 def _machine(report: Report) -> list[str]:
     limits, bundle = report.limits, report.bundle
     weights = "RANDOM WEIGHTS, only the times mean anything" if is_random(bundle) else "trained"
-    return [
+    lines = [
         f"{bundle.name}, {readable(bundle.size)}: {weights}",
         f"{limits.cores} {'core' if limits.cores == 1 else 'cores'}: {limits.float32 / 1e9:.0f} GFLOP/s in float32, "
         f"{limits.int8 / 1e9:.0f} GOP/s in int8, {limits.read / 1e9:.1f} GB/s read",
         f"medians of {report.rounds} in turn, in ms; ± half of the way between the quartiles",
     ]
+    if limits.busy:
+        lines.append(
+            f"OTHER PROGRAMS HOLD THE CORES (load {limits.load:.1f}): compare rows, believe no limit"
+        )
+    return lines
 
 
 def _candidates(report: Report, width: int) -> list[str]:
     lines = [
-        f"{'':<{width}}{'load':>8}{'peak MB':>9}{'own MB':>8}"
-        f"{'GOP/s':>9}{'of int8':>9}{'of f32':>8}{'GB/s':>8}{'of read':>9}"
+        f"{'':<{width}}{'load':>7}{'peak MB':>9}{'own MB':>8}"
+        f"{'GOP/s':>8}{'of int8':>9}{'of f32':>8}{'GB/s':>7}{'of read':>9}"
     ]
     for result in report.results:
         if result.loaded is None:
@@ -54,10 +61,10 @@ def _candidates(report: Report, width: int) -> list[str]:
         known = result.loaded.device == "cpu"
         hearing, reading = (result.hearing(report.chat), result.reading()) if known else (None, None)
         lines.append(
-            f"{result.name:<{width}}{_ms(result.loaded.load_ms):>8}"
+            f"{result.name:<{width}}{_ms(result.loaded.load_ms):>7}"
             f"{_scaled(memory.peak if memory else None, 1e6):>9}{_scaled(memory.own if memory else None, 1e6):>8}"
-            f"{_scaled(hearing, 1e9):>9}{_share(hearing, limits.int8):>9}{_share(hearing, limits.float32):>8}"
-            f"{_scaled(reading, 1e9, 1):>8}{_share(reading, limits.read):>9}"
+            f"{_scaled(hearing, 1e9):>8}{_share(hearing, limits.int8):>9}{_share(hearing, limits.float32):>8}"
+            f"{_scaled(reading, 1e9, 1):>7}{_share(reading, limits.read):>9}"
         )
     notes = [(result.name, result.loaded.note) for result in report.results if result.loaded is not None]
     lines += [f"{name}: {note}" for name, note in notes if note]
@@ -66,8 +73,8 @@ def _candidates(report: Report, width: int) -> list[str]:
 
 
 def _question(report: Report, case: Case, width: int) -> list[str]:
-    heads = "".join(f"{head:>8}" for head in STAGES.values())
-    lines = [f"{_title(case):<{width}}{heads}{'new':>6}{'first token':>12}{'±':>6}{'tok/s':>8}{'ratio':>8}"]
+    heads = "".join(f"{head:>{WIDTHS[stage]}}" for stage, head in STAGES.items())
+    lines = [f"{_title(case):<{width}}{heads}{'new':>5}{'first token':>12}{'±':>5}{'tok/s':>8}{'ratio':>7}"]
     for result in report.results:
         if case in result.refused:
             lines.append(f"{result.name:<{width}}  {result.refused[case]}")
@@ -75,12 +82,12 @@ def _question(report: Report, case: Case, width: int) -> list[str]:
             continue
         delay = result.measured(case)
         assert delay is not None
-        stages = "".join(f"{_ms(result.median(case, stage)):>8}" for stage in STAGES)
+        stages = "".join(f"{_ms(result.median(case, stage)):>{WIDTHS[stage]}}" for stage in STAGES)
         ratio = report.ratio(result, case)
         lines.append(
-            f"{result.name:<{width}}{stages}{_new_tokens(result, case):>6.0f}{_ms(delay.median):>12}"
-            f"{delay.spread:>6.0%}{_ms(result.median(case, 'tokens_per_second')):>8}"
-            f"{NOTHING if ratio is None else f'{ratio:.2f}':>8}"
+            f"{result.name:<{width}}{stages}{_new_tokens(result, case):>5.0f}{_ms(delay.median):>12}"
+            f"{delay.spread:>5.0%}{_ms(result.median(case, 'tokens_per_second')):>8}"
+            f"{NOTHING if ratio is None else f'{ratio:.2f}':>7}"
         )
     return lines if len(lines) > 1 else []
 

@@ -121,6 +121,8 @@ def bench(
 
     if size is not None and context.get_parameter_source("model") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--size takes the place of --model: give one of them")
+    if size is not None and rival is not None:
+        raise click.UsageError("--size has its own files for rivals: --rival goes with --model")
     if plot is not None:
         _require_picture(plot)
     status = Status()

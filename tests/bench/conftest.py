@@ -19,7 +19,7 @@ def subject() -> Subject:
 
 @pytest.fixture(scope="session")
 def report(subject: Subject) -> Report:
-    return measure(subject, ("no-cache",), cases((2, 120), 2), 2, lambda text: None)
+    return measure(subject, ("no-cache",), cases((2, 104), 2), 2, lambda text: None)
 
 
 @pytest.fixture

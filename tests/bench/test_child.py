@@ -53,6 +53,13 @@ def test_a_child_that_dies_of_a_question_is_an_error(puppet: Child) -> None:
         puppet.ask(4.0, first=True)
 
 
+def test_a_child_that_is_killed_was_probably_too_large(puppet: Child) -> None:
+    puppet.load()
+    puppet._process.kill()
+    with pytest.raises(EngineError, match="memory"):
+        puppet.ask(4.0, first=True)
+
+
 def test_a_child_that_cannot_load_says_why_in_its_last_line() -> None:
     with Child(["-m", "tests.bench.puppet", "--fails"]) as child, pytest.raises(EngineError) as caught:
         child.load()

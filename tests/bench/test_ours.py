@@ -55,7 +55,7 @@ def test_a_second_turn_reads_only_what_is_new(nano: EdgeLlasm) -> None:
 
 def test_a_question_beyond_the_context_is_refused_and_the_next_one_answered(nano: EdgeLlasm) -> None:
     with pytest.raises(PromptTooLong):
-        nano.turn(120, first=True)
+        nano.turn(104, first=True)
     assert nano.turn(2, first=True).tokens_per_second > 0
 
 

@@ -38,10 +38,10 @@ def test_json_holds_each_round_and_each_reason(report: Report) -> None:
         "candidates",
     }
     assert (found["model"], found["random_weights"], found["rounds"]) == ("nano", False, 2)
-    assert set(found["limits"]) == {"cores", "float32", "int8", "read"}
+    assert set(found["limits"]) == {"cores", "float32", "int8", "read", "load"}
     ours, bare, _ = found["candidates"]
     assert set(ours) == {"entry", "name", "loaded", "memory", "failed", "turns"}
-    assert [(turn["seconds"], turn["turn"]) for turn in ours["turns"]] == [(2, 1), (2, 2), (120, 1)]
+    assert [(turn["seconds"], turn["turn"]) for turn in ours["turns"]] == [(2, 1), (2, 2), (104, 1)]
     assert all(len(ours["turns"][0][stage]) == 2 for stage in ("first_token_ms", "mel_ms", "prompt_tokens"))
     assert bare["turns"][0]["mel_ms"] == [None, None]
     assert ours["turns"][0]["refused"] is None

@@ -12,7 +12,7 @@ WIDTH = 120
 def test_every_question_has_a_part_with_a_row_for_each_that_answered(report: Report) -> None:
     table = as_table(report)
     parts = {part.splitlines()[0][:20].strip(): part.splitlines() for part in table.split("\n\n")}
-    assert list(parts)[2:5] == ["2 s of speech", "2 s more, turn 2", "120 s of speech"]
+    assert list(parts)[2:5] == ["2 s of speech", "2 s more, turn 2", "104 s of speech"]
     assert [line.split("  ")[0] for line in parts["2 s of speech"][1:]] == [
         "edge-llasm, onnx",
         "llama.cpp, a bare loop",
@@ -39,6 +39,13 @@ def test_the_machine_and_the_weights_stand_above(report: Report, random_bundle: 
     assert first.startswith("nano, ") and first.endswith(": trained")
     assert re.search(r"\d+ GFLOP/s in float32, \d+ GOP/s in int8, [\d.]+ GB/s read", second)
     assert "RANDOM WEIGHTS" in as_table(dataclasses.replace(report, bundle=random_bundle)).splitlines()[0]
+
+
+def test_a_busy_machine_is_told(report: Report) -> None:
+    for load, told in ((0.1, False), (99.0, True)):
+        machine = dataclasses.replace(report.limits, load=load)
+        table = as_table(dataclasses.replace(report, limits=machine))
+        assert ("OTHER PROGRAMS" in table) == told
 
 
 def test_what_is_read_off_stands_below(report: Report) -> None:

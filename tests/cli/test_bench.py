@@ -23,7 +23,7 @@ PATIENCE = 30.0
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not measured each time: tests/bench does that."""
-    monkeypatch.setattr(reports, "measure_limits", lambda: Limits(2, 1e11, 1e12, 2e10))
+    monkeypatch.setattr(reports, "measure_limits", lambda: Limits(2, 1e11, 1e12, 2e10, 0.0))
 
 
 def test_the_table_has_a_row_for_each_question_and_candidate(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +78,7 @@ def test_a_rival_that_fails_is_one_line_and_the_rest_is_there(
         (["--model", "none-of-this-name"], 1, "none-of-this-name"),
         (["--model", "tiny", "--against", "cascade"], 1, "--rival"),
         (["--model", "tiny", "--size", "nano"], 2, "--size takes the place of --model"),
+        (["--size", "nano", "--rival", "."], 2, "--rival goes with --model"),
         (["--against", "abacus"], 2, "abacus"),
         (["--plot", "picture.gif"], 2, ".svg and .png"),
         (["--plot", "no/such/folder/picture.svg"], 2, "no folder"),
