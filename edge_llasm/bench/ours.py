@@ -83,7 +83,7 @@ class EdgeLlasm:
         assert last.timings is not None
         timings, question = last.timings, assistant.question
         speed, answer = self._decode([*before, ChatTurn(question)])
-        assistant.resume([*before, ChatTurn(question, answer or ".")])
+        assistant.resume([*before, ChatTurn(question, self._as_long(answer))])
         mel_ms = self._mel.ms if self._mel.given else None  # whisper.cpp makes its own
         return Turn(
             first_token_ms=timings.total_ms,
@@ -132,6 +132,11 @@ class EdgeLlasm:
         spec = self._assistant.bundle.speech
         positions = [positions_of(end - start, spec) for start, end in self._find.given[0]]
         return sum(operations(self._whisper, n, spec.n_queries) for n in positions)
+
+    def _as_long(self, answer: str) -> str:
+        """An answer that takes no more tokens than were written: nonsense, read again, takes many times as many."""
+        n = len(self._assistant.llm.tokenize(answer))
+        return answer[: len(answer) * ANSWER // max(n, ANSWER)] or "."
 
     def _decode(self, turns: list[ChatTurn]) -> tuple[float, str]:
         """Tokens a second from the first piece of an answer on, and the answer; several times if it is short."""

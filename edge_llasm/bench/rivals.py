@@ -40,8 +40,12 @@ RIVALS: Mapping[str, Rival] = MappingProxyType(
             wants_files=True,
         ),
         "cascade": Rival(
-            "whisper.cpp's transcript, answered by llama.cpp; full and trimmed window",
-            ("edge_llasm.bench.cascade", "edge_llasm.bench.cascade --trim"),
+            "whisper.cpp's transcript, answered by llama.cpp; two kinds of weights, full and trimmed window",
+            tuple(
+                f"edge_llasm.bench.cascade --type {kind}{trim}"
+                for trim in ("", " --trim")
+                for kind in ("f16", "q8_0")
+            ),
             wants_files=True,
         ),
         "mtmd": Rival(

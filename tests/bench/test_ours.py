@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_llasm import hearing
+from edge_llasm.bench.candidate import ANSWER
 from edge_llasm.bench.ours import EdgeLlasm
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import PromptTooLong
@@ -81,9 +82,10 @@ def test_the_full_window_is_more_to_compute(tiny_bundle: Path) -> None:
 def test_random_weights_whose_answer_does_not_end_are_measured(tiny_bundle: Path) -> None:
     product = hearing.speech_spans, onnx.log_mel
     candidate = EdgeLlasm(str(tiny_bundle), device="cpu", cold=True)
-    candidate.turn(1, first=True)
+    first = candidate.turn(1, first=True)
     second = candidate.turn(1, first=False)
     assert second.cached_tokens == 0  # that is what cold means
+    assert second.prompt_tokens - 2 * first.prompt_tokens < 2 * ANSWER  # the answer between them, re-read
     assert second.tokens_per_second > 0
     candidate.close()
     assert (hearing.speech_spans, onnx.log_mel) == product  # the stopwatches are gone
