@@ -13,6 +13,8 @@ from edge_llasm.binary import Reader, tensor_bytes
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
+EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
+F16 = 2  # bytes
 MAX_ITEMS = 1 << 20
 """More keys or tensors than any model has"""
 
@@ -34,6 +36,11 @@ class GgufHeader:
     """longest context of its training, tokens"""
     file_type: int
     """llama.cpp's ftype, -1 if not given"""
+    bytes_per_token: int
+    """of weights that the model reads for each token: all but the embeddings, of which that is one row, unless
+    they are the output's weights too"""
+    cache_per_position: int
+    """bytes that one position takes in a KV cache of 16-bit floats"""
 
 
 def read_gguf(path: Path) -> GgufHeader:
@@ -51,15 +58,16 @@ def read_gguf(path: Path) -> GgufHeader:
         alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 8 or alignment & (alignment - 1):
             raise reader.fail(f"has the impossible alignment {alignment}")
-        shapes, end = _tensors(reader, n_tensors)
+        shapes, sizes, end = _tensors(reader, n_tensors)
         start = -(-reader.position // alignment) * alignment
         if start + end > reader.size:
             raise reader.fail("is truncated: its tensors reach past its end")
-        return _header(reader, values, shapes)
+        read = sum(sizes.values()) - (sizes.get(EMBEDDING, 0) if OUTPUT in sizes else 0)
+        return _header(reader, values, shapes, read)
 
 
 def _header(
-    reader: Reader, values: dict[str, int | str | None], shapes: dict[str, tuple[int, ...]]
+    reader: Reader, values: dict[str, int | str | None], shapes: dict[str, tuple[int, ...]], read: int
 ) -> GgufHeader:
     def integer(key: str, default: int | None = None) -> int:
         value = values.get(key, default)
@@ -71,15 +79,22 @@ def _header(
     if not isinstance(architecture, str):
         raise reader.fail("does not say its architecture")
     n_embd, n_vocab = integer(f"{architecture}.embedding_length"), integer("tokenizer.ggml.tokens")
-    if shapes.get("token_embd.weight") != (n_embd, n_vocab):
-        found = shapes.get("token_embd.weight")
+    if shapes.get(EMBEDDING) != (n_embd, n_vocab):
+        found = shapes.get(EMBEDDING)
         raise reader.fail(f"has token embeddings of shape {found}, its header says {(n_embd, n_vocab)}")
+    n_heads = max(1, integer(f"{architecture}.attention.head_count", 1))
+    width = sum(
+        integer(f"{architecture}.attention.{part}_length", n_embd // n_heads) for part in ("key", "value")
+    )
+    kept = integer(f"{architecture}.attention.head_count_kv", n_heads) * width
     return GgufHeader(
         architecture,
         n_embd,
         n_vocab,
         integer(f"{architecture}.context_length"),
         integer("general.file_type", -1),
+        read,
+        integer(f"{architecture}.block_count", 0) * kept * F16,
     )
 
 
@@ -110,9 +125,10 @@ def _size(reader: Reader, kind: int) -> int:
     return _SIZES[kind]
 
 
-def _tensors(reader: Reader, count: int) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Dims by name, and where the last tensor ends, bytes from the start of the data."""
+def _tensors(reader: Reader, count: int) -> tuple[dict[str, tuple[int, ...]], dict[str, int], int]:
+    """Dims and bytes by name, and where the last tensor ends, bytes from the start of the data."""
     shapes: dict[str, tuple[int, ...]] = {}
+    sizes: dict[str, int] = {}
     end = 0
     for _ in range(count):
         name = reader.text(reader.integer("Q"))
@@ -121,6 +137,7 @@ def _tensors(reader: Reader, count: int) -> tuple[dict[str, tuple[int, ...]], in
             raise reader.fail(f"holds the tensor {name!r} of {n_dims} dimensions")
         dims = reader.integers("Q", n_dims)
         kind, offset = reader.integer("I"), reader.integer("Q")
-        end = max(end, offset + tensor_bytes(reader, name, dims, kind))
+        sizes[name] = tensor_bytes(reader, name, dims, kind)
+        end = max(end, offset + sizes[name])
         shapes[name] = dims
-    return shapes, end
+    return shapes, sizes, end

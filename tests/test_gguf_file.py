@@ -25,6 +25,9 @@ def refused(tmp_path: Path, data: bytes | bytearray, message: str) -> None:
 def test_the_header_is_read(tiny_bundle: Path) -> None:
     header = read_gguf(tiny_bundle / "llm.gguf")
     assert (header.architecture, header.n_embd, header.n_vocab, header.n_ctx_train) == ("llama", 64, 400, 512)
+    assert header.cache_per_position == 2 * 2 * 64 * 2  # layers, keys and values, width, bytes
+    layer = 4 * 64 * 64 + 3 * 64 * 96  # f16 matrices; the norms are float32
+    assert header.bytes_per_token == 2 * (2 * layer + 400 * 64) + 4 * (5 * 64)
 
 
 @pytest.mark.parametrize("version", [0, 1, 4, 0x03000000])

@@ -18,20 +18,20 @@ Name = TypeVar("Name", bound=Hashable)
 class Measured:
     """How long something took, each time."""
 
-    seconds: tuple[float, ...]
+    times: tuple[float, ...]
+    """in one unit; in_turn's are seconds"""
 
     @property
     def median(self) -> float:
-        """s"""
-        return median(self.seconds)
+        return median(self.times)
 
     @property
     def spread(self) -> float:
         """Half of the way between the quartiles, as a share of the median; 0.0 for a single time."""
-        if len(self.seconds) < 2:
+        if len(self.times) < 2:
             return 0.0
-        low, _, high = quantiles(self.seconds, n=4, method="inclusive")
-        return (high - low) / 2 / self.median
+        low, _, high = quantiles(self.times, n=4, method="inclusive")
+        return (high - low) / 2 / self.median if self.median else 0.0
 
 
 def in_turn(

@@ -2,80 +2,170 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from edge_llasm.cli.background import in_background
-from edge_llasm.cli.output import say
+from edge_llasm.cli.model_options import model_options
+from edge_llasm.cli.output import Status, say, tell
 
 if TYPE_CHECKING:
-    from edge_llasm.bench.machine import Limits
-    from edge_llasm.bench.speech import Hearing
+    from edge_llasm.bench.sizes import Files
 
 __all__ = ["bench"]
 
 EPILOG = """\b
 Examples:
   edge-llasm bench
-  edge-llasm bench --model ./my-model --seconds 10 --rounds 9 --json
+  edge-llasm bench --model ./my-model --seconds 4 --turns 8
+  edge-llasm bench --against onnx --against whisper.cpp --json
+  edge-llasm bench --size laptop --against pytorch --against cascade --against mtmd --plot laptop.svg
+
+\b
+Rivals, each in a process of its own; pytorch, cascade and mtmd need a checkout:
+  pytorch      the same checkpoint in transformers, float32 and bfloat16
+  cascade      whisper.cpp's transcript, answered by llama.cpp from the same file
+  mtmd         llama.cpp's own way to hear, with an encoder of the same size
+  onnx         our engine for the CPU, with a window as long as the clip and with the full one
+  whisper.cpp  our engine for GPUs, likewise
+  no-cache     our own row without what is kept of the turn before
 """
+AGAINST = ("pytorch", "cascade", "mtmd", "onnx", "whisper.cpp", "no-cache")
+SIZES = ("nano", "laptop", "7b")
+PICTURES = (".svg", ".png")
 
 
 @click.command(epilog=EPILOG)
+@model_options
 @click.option(
-    "--model", default="nano", show_default=True, metavar="NAME|DIR", help="The model that is measured."
+    "--size",
+    type=click.Choice(SIZES),
+    help="Instead of --model. laptop (1.1B, whisper-small) and 7b have random weights, written on first use.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(0.1, 600), default=4.0, show_default=True, help="Length of the clip."
+    "--rival",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Files that only rivals of --model read, as python -m convert.rivals.files writes them.",
 )
 @click.option(
-    "--rounds", type=click.IntRange(1), default=5, show_default=True, help="How often everything is done."
+    "--against",
+    type=click.Choice(AGAINST),
+    multiple=True,
+    help="What it is compared with, in the same run; may be given several times.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 600),
+    multiple=True,
+    default=(2.0, 4.0, 10.0, 30.0),
+    show_default=True,
+    help="Length of a spoken question; may be given several times.",
+)
+@click.option(
+    "--turns",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="How long the chat gets that begins with 4 seconds, or with what is nearest to it.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="How often everything is done, after a round that does not count.",
+)
+@click.option(
+    "--process", is_flag=True, help="Time edge-llasm ask as a whole too, from its start to its end."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
-def bench(model: str, seconds: float, rounds: int, as_json: bool) -> None:
-    """Measure how fast a model hears on this machine.
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw the delays too, as .svg or .png; needs pip install 'edge-llasm[bench]'.",
+)
+@click.pass_context
+def bench(
+    context: click.Context,
+    model: str,
+    device: str,
+    speech: str,
+    trim_window: bool,
+    size: str | None,
+    rival: Path | None,
+    against: tuple[str, ...],
+    seconds: tuple[float, ...],
+    turns: int,
+    rounds: int,
+    process: bool,
+    as_json: bool,
+    plot: Path | None,
+) -> int:
+    """Measure how soon an answer begins on this machine, stage by stage.
 
-    Each of its speech engines hears a clip and a full window on the CPU, in turn. Beside their times stands what the
-    machine itself can do, so that tables of two machines can be compared.
+    Spoken questions of several lengths are answered, the first of a chat and the next ones, by edge-llasm, by
+    llama.cpp alone and by what it is compared with, all in turn. Beside the times stands what the machine itself
+    can do, so that tables of two machines can be compared.
+
+    Exit status 0, or 1 if one of those that were to be compared failed.
     """
-    from edge_llasm.bench.machine import measure_limits
-    from edge_llasm.bench.speech import bench_speech
+    from edge_llasm.bench.comparison import cases
+    from edge_llasm.bench.report import as_json as json_of
+    from edge_llasm.bench.report import measure
+    from edge_llasm.bench.rivals import Subject
+    from edge_llasm.bench.table import as_table
+
+    if size is not None and context.get_parameter_source("model") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--size takes the place of --model: give one of them")
+    if size is not None and rival is not None:
+        raise click.UsageError("--size has its own files for rivals: --rival goes with --model")
+    if plot is not None:
+        _require_picture(plot)
+    status = Status()
+    try:
+        files = _files(model, size, rival, against)
+        window = "clip" if trim_window else "auto"
+        subject = Subject(files.bundle, files.rival, device, speech, window)
+        report = measure(subject, against, cases(seconds, turns), rounds, status.show, process=process)
+    finally:
+        status.clear()
+    say(json_of(report) if as_json else as_table(report))
+    if plot is not None:
+        from edge_llasm.bench.plot import draw
+
+        draw(report, plot)
+    failed = [result for result in report.results if result.failed is not None]
+    for result in failed:
+        tell(f"{result.name} failed: {result.failed}")
+    return 1 if failed else 0
+
+
+def _require_picture(file: Path) -> None:
+    """Before minutes of measuring. Raises UsageError, EngineError."""
+    from edge_llasm.bench.plot import require
+
+    if file.suffix not in PICTURES:
+        raise click.UsageError(f"--plot draws {' and '.join(PICTURES)}, not {file.name}")
+    if not file.absolute().parent.is_dir():
+        raise click.UsageError(f"--plot: there is no folder {file.parent}")
+    require()
+
+
+def _files(model: str, size: str | None, rival: Path | None, against: tuple[str, ...]) -> Files:
+    """Those of --size, or of --model with what is beside it. Raises UnknownModel, BundleError, EngineError."""
+    from edge_llasm.bench.rivals import RIVALS
+    from edge_llasm.bench.sizes import NANO, Files, files_of
     from edge_llasm.bundle import Bundle
 
-    def work(_: object) -> list[tuple[Limits, list[Hearing]]]:
-        bundle = Bundle.find(model)
-        bundle.verify()
-        return [(measure_limits(), bench_speech(bundle, seconds, rounds))]
-
-    for limits, rows in in_background(work):
-        say(_json(limits, rows) if as_json else _table(limits, rows, rounds))
-
-
-def _table(limits: Limits, rows: list[Hearing], rounds: int) -> str:
-    head = (
-        f"{limits.cores} cores: {limits.flops / 1e9:.0f} GFLOP/s in float32, "
-        f"{limits.bandwidth / 1e9:.1f} GB/s copied\n"
-        f"medians of {rounds}, and half of the way between the quartiles\n\n"
-        f"{'speech':<20}{'window':>8}{'ms':>10}{'spread':>9}{'GFLOP/s':>10}\n"
-    )
-    return head + "".join(
-        f"{f'{row.engine} {row.type}':<20}{f'{row.window_seconds:g} s':>8}{1000 * row.took.median:>10.1f}"
-        f"{row.took.spread:>9.0%}{row.operations / row.took.median / 1e9:>10.0f}\n"
-        for row in rows
-    )
-
-
-def _json(limits: Limits, rows: list[Hearing]) -> str:
-    speech = [
-        {
-            "engine": row.engine,
-            "type": row.type,
-            "window_seconds": row.window_seconds,
-            "ms": [round(1000 * seconds, 3) for seconds in row.took.seconds],
-            "operations": row.operations,
-        }
-        for row in rows
-    ]
-    return json.dumps({"limits": vars(limits), "speech": speech}) + "\n"
+    wanted = any(RIVALS[name].wants_files for name in against)
+    if size is None and model == NANO and rival is None:
+        size = NANO
+    if size is not None:
+        return files_of(size, for_rivals=wanted, report=tell)
+    bundle = Bundle.find(model).path
+    beside = bundle.absolute().parent / "rival"
+    return Files(bundle, rival or (beside if beside.is_dir() else None))

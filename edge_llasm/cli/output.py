@@ -2,13 +2,14 @@
 
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from time import monotonic
 
 import click
 
-__all__ = ["Progress", "ReaderGone", "on_a_terminal", "say", "tell"]
+__all__ = ["Progress", "ReaderGone", "Status", "on_a_terminal", "say", "tell"]
 
 SHOW_AFTER = 1.0
 """Seconds of loading after which the progress line appears"""
@@ -87,3 +88,18 @@ class Progress:
     def _write(self, text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+class Status:
+    """A line on a terminal that says what is being done now; nothing where nobody looks."""
+
+    def show(self, text: str) -> None:
+        """In the place of what it said before."""
+        if on_a_terminal():
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\x1b[K{text[: width - 1]}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """The line disappears."""
+        self.show("")

@@ -18,3 +18,4 @@ def test_the_spread_is_that_of_the_quartiles() -> None:
     assert Measured((1.0, 2.0, 3.0, 4.0, 100.0)).median == 3.0
     assert Measured((1.0, 2.0, 3.0, 4.0, 100.0)).spread == pytest.approx(1 / 3)
     assert Measured((2.0,)).spread == 0.0
+    assert Measured((0.0, 0.0)).spread == 0.0

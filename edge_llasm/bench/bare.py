@@ -1,0 +1,116 @@
+"""llama.cpp alone: the same file and the same threads in a loop of C calls, without a guard, a stop or any text.
+
+What Python adds to a token is read off against it. It hears nothing: its prompt is as many tokens as the recording
+would take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+from math import ceil
+from time import perf_counter
+
+from edge_llasm.bench.candidate import ANSWER, Loaded, Turn
+from edge_llasm.bench.worker import serve
+from edge_llasm.bundle import Bundle
+from edge_llasm.devices import DEVICES, llm_device
+from edge_llasm.errors import EngineError, PromptTooLong
+from edge_llasm.gguf_file import read_gguf
+from edge_llasm.llama_library import load_library, log
+from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.tuned import tuned_for
+
+__all__ = ["BareLlama", "main"]
+
+ANY = 1
+"""A token: which one a prompt holds changes nothing about the time"""
+
+
+class BareLlama:
+    """A model, a context and the likeliest token."""
+
+    def __init__(self, model: str, *, device: str = "auto") -> None:
+        """Raises UnknownModel, BundleError, DeviceError, EngineError."""
+        bundle = Bundle.find(model)
+        bundle.verify()
+        self._lib = load_library()
+        device = llm_device(device).device
+        start = perf_counter()
+        self._model = load_model(self._lib, bundle.llm_file, device, None)
+        setup = tuned_for(bundle, device).setup  # as the product runs it
+        self._context = new_context(self._lib, self._model, bundle.llm.n_ctx, device, setup)
+        load_ms = 1000 * (perf_counter() - start)
+        self._memory = self._lib.llama_get_memory(self._context)
+        self._greedy = self._lib.llama_sampler_init_greedy()
+        self._n_batch = int(self._lib.llama_n_batch(self._context))
+        self._speech, self._n_ctx, self._fed = bundle.speech, bundle.llm.n_ctx, 0
+        gguf = read_gguf(bundle.llm_file)
+        self.loaded = Loaded(
+            name="llama.cpp, a bare loop",
+            load_ms=load_ms,
+            note="hears nothing",
+            device=device,
+            expected=bundle.llm_file.stat().st_size + bundle.llm.n_ctx * gguf.cache_per_position,
+            bytes_per_token=gguf.bytes_per_token,
+        )
+
+    def turn(self, seconds: float, *, first: bool) -> Turn:
+        """Raises PromptTooLong, EngineError."""
+        if first:
+            self._lib.llama_memory_clear(self._memory, False)
+            self._fed = 0
+        n = ceil(seconds / self._speech.window_seconds) * (self._speech.n_queries + 2)
+        cached = self._fed
+        if cached + n + ANSWER > self._n_ctx:
+            raise PromptTooLong(f"the prompt takes {cached + n} of the model's {self._n_ctx} tokens")
+        start = perf_counter()
+        for at in range(0, n, self._n_batch):
+            self._feed([ANY] * min(self._n_batch, n - at))
+        read = perf_counter()
+        token = self._likeliest()
+        begun = perf_counter()
+        for _ in range(ANSWER - 1):
+            self._feed([token])
+            token = self._likeliest()
+        took = perf_counter() - begun
+        return Turn(
+            first_token_ms=1000 * (begun - start),
+            mel_ms=None,
+            speech_ms=0.0,
+            adapter_ms=None,
+            prefill_ms=1000 * (read - start),
+            prompt_tokens=cached + n,
+            cached_tokens=cached,
+            tokens_per_second=(ANSWER - 1) / took,
+        )
+
+    def close(self) -> None:
+        if self._model is not None:
+            self._lib.llama_sampler_free(self._greedy)
+            self._lib.llama_free(self._context)
+            self._lib.llama_model_free(self._model)
+            self._model = None
+
+    def _feed(self, tokens: list[int]) -> None:
+        ids = (ctypes.c_int32 * len(tokens))(*tokens)  # the batch only points to it
+        batch = self._lib.llama_batch_get_one(ids, len(tokens))
+        status = int(self._lib.llama_decode(self._context, batch))
+        if status != 0:
+            raise EngineError(f"llama.cpp could not run the model (status {status}): {log.last_error()}")
+        self._fed += len(tokens)
+
+    def _likeliest(self) -> int:
+        return int(self._lib.llama_sampler_sample(self._greedy, self._context, -1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m edge_llasm.bench.bare", description=__doc__)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    options = vars(parser.parse_args())
+    serve(lambda: BareLlama(**options))
+
+
+if __name__ == "__main__":
+    main()
