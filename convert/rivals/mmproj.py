@@ -1,6 +1,8 @@
 """An encoder for llama.cpp's libmtmd as Ultravox has one: Whisper's, and a projector of random weights.
 
-Eight positions in a row become one, which two layers turn into an embedding of the LLM: 30 s are 187 of them.
+Ten positions in a row become one, which two layers turn into an embedding of the LLM: 30 s are 150 of them. Ultravox
+itself stacks eight (187 for 30 s), but there the llama.cpp of llama-cpp-python 0.3.36 ends the process: 1500 positions
+are no multiple of eight, and it counts 188 rows where it expects 187.
 Format: conversion/ultravox.py of llama.cpp, tools/mtmd/clip.cpp reads it.
 """
 
@@ -16,8 +18,8 @@ from convert.sizes import speech_bytes
 from convert.tensors import Tensor, Tensors, row_blocks, to_f16
 from convert.whisper import FFN_FACTOR, WhisperShape, expected_shape, read_tensor, tensor_names
 
-STACK = 8
-"""Positions that become one (Ultravox v0.5, stack_factor)"""
+STACK = 10
+"""Positions that become one"""
 HIDDEN_FACTOR = 2
 """Width of the projector's hidden layer over the LLM's, of which one half gates the other"""
 EPS = 1e-5

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Candidate", "Loaded", "Turn"]
+__all__ = ["ANSWER", "Candidate", "Loaded", "Turn"]
+
+ANSWER = 32
+"""Tokens that a turn writes, at least, for its speed of decoding"""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,12 @@ class Loaded:
     """ms from an imported library to a loaded model"""
     note: str = ""
     """what a reader must know to compare it: a window, random weights, a transcript's length"""
+    device: str = "cpu"
+    """where it computes: only a CPU's limits are known"""
+    expected: int | None = None
+    """bytes of the files that it reads, and of its KV cache; None: not known"""
+    bytes_per_token: int | None = None
+    """of weights that it reads for each token of the answer; None: not known"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,11 @@ class Turn:
     cached_tokens: int
     """those of them that were kept from the turn before"""
     tokens_per_second: float
-    """of decoding, after the first token"""
+    """of decoding, after the first token; 0.0 where there was none"""
+    find_ms: float | None = None
+    """ms in which it was found out where somebody speaks; None: it does not ask"""
+    operations: float | None = None
+    """multiplications and additions that the definition of its speech tower asks for; None: not counted"""
 
 
 class Candidate(Protocol):
