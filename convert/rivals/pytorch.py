@@ -11,8 +11,9 @@ from convert.errors import ConvertError
 from convert.reference import DTYPES, Dtype, Reference
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.bench.candidate import Loaded, Turn
+from edge_llasm.bench.chat import Chat, read
 from edge_llasm.bench.clips import Samples, Speaker
-from edge_llasm.bench.rival import Chat, parser, read, require
+from edge_llasm.bench.rival_options import parser, require
 from edge_llasm.bench.worker import serve
 from edge_llasm.bundle import Bundle
 from edge_llasm.prompt import Spoken
@@ -37,7 +38,7 @@ class PyTorch:
         torch.set_num_threads(threads)
         start = perf_counter()
         self._reference = Reference(llasm, whisper, dtype)
-        self._chat = Chat(bundle, self._reference.tokenize, bundle.llm.n_ctx)
+        self._chat = Chat(bundle, self._reference.tokenize)
         self.loaded = Loaded(
             name=f"PyTorch {dtype}",
             load_ms=1000 * (perf_counter() - start),

@@ -14,8 +14,10 @@ from typing import Any
 
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.bench.candidate import Loaded, Turn
+from edge_llasm.bench.chat import Chat, read
 from edge_llasm.bench.clips import Samples, Speaker
-from edge_llasm.bench.rival import Chat, encoder, open_llama, parser, read, require
+from edge_llasm.bench.llama_python import encoder, import_llama, open_llama
+from edge_llasm.bench.rival_options import parser, require
 from edge_llasm.bench.worker import serve
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EngineError
@@ -43,7 +45,7 @@ class Cascade:
         self._trim, self._speaker, self._heard = trim, Speaker(), 0
         load_library()  # keeps its log quiet
         whisper = importlib.import_module("pywhispercpp.model")
-        importlib.import_module("llama_cpp")
+        import_llama()
         start = perf_counter()
         self._whisper: Any = whisper.Model(
             str(file),
@@ -56,7 +58,7 @@ class Cascade:
         )
         self._llama = open_llama(bundle, threads)
         self._encode = encoder(self._llama)
-        self._chat = Chat(bundle, self._encode, bundle.llm.n_ctx)
+        self._chat = Chat(bundle, self._encode)
         self.loaded = Loaded(
             name=f"whisper.cpp{' trimmed' if trim else ''} + llama.cpp",
             load_ms=1000 * (perf_counter() - start),

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from edge_llasm.bench.candidate import Loaded, Turn
+from edge_llasm.bench.chat import Chat, read
 from edge_llasm.bench.clips import Samples, Speaker
-from edge_llasm.bench.rival import Chat, encoder, open_llama, parser, read, require
+from edge_llasm.bench.llama_python import encoder, import_llama, open_llama
+from edge_llasm.bench.rival_options import parser, require
 from edge_llasm.bench.worker import serve
 from edge_llasm.bundle import Bundle
 from edge_llasm.errors import EngineError
@@ -41,7 +43,7 @@ class Mtmd:
         """Raises BundleError, EngineError."""
         bundle, file = Bundle.find(model), require(rival / FILE)
         self._speaker = Speaker()
-        self._llama_cpp: Any = importlib.import_module("llama_cpp")
+        self._llama_cpp = import_llama()
         self._mtmd: Any = importlib.import_module("llama_cpp.mtmd_cpp")
         start = perf_counter()
         self._llama = open_llama(bundle, threads)
@@ -54,7 +56,7 @@ class Mtmd:
         if not self._context:
             self._llama.close()
             raise EngineError(f"libmtmd cannot load {file} ({log.last_error()}); write it again")
-        self._chat = Chat(bundle, encoder(self._llama), bundle.llm.n_ctx)
+        self._chat = Chat(bundle, encoder(self._llama))
         self._head: Segment = Tokens(())  # what the chat before began with
         self.loaded = Loaded(
             name="llama.cpp mtmd",

@@ -81,8 +81,10 @@ def _kilobytes(value: str) -> int:
 
 def _read(requests: queue.SimpleQueue[bytes]) -> None:
     """Whoever asks may be gone at any time, also in the middle of a turn: then so is this process."""
-    for line in sys.stdin.buffer:
-        requests.put(line)
+    # Without a buffer: its lock, held while this thread waits, would abort an interpreter that ends by itself.
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as questions:
+        for line in questions:
+            requests.put(line)
     os._exit(0)
 
 
