@@ -1,9 +1,11 @@
 """``python -m convert.rivals.files``: a model with random weights, as every program of a comparison wants it.
 
-OUT/bundle                       what edge-llasm runs; mtmd and the cascade take its llm.gguf too
-OUT/rival/llasm, OUT/rival/whisper   the checkpoint that it was made of, for PyTorch
-OUT/rival/whisper-cascade.bin    its Whisper for whisper.cpp, with a vocabulary of the real size
-OUT/rival/mmproj.gguf            its Whisper's encoder for llama.cpp's libmtmd
+    OUT/bundle                           what edge-llasm runs; mtmd and the cascade take its llm.gguf too
+    OUT/rival/llasm, OUT/rival/whisper   the checkpoint that it was made of
+    OUT/rival/whisper-cascade*.bin       its Whisper for whisper.cpp, with a vocabulary of the real size
+    OUT/rival/mmproj.gguf                its Whisper's encoder for llama.cpp's libmtmd
+
+Weights and sizes are the same for all of them, but for the projector in mmproj.gguf.
 """
 
 import argparse
@@ -35,6 +37,8 @@ from convert.sizes import LLM_BITS, speech_bytes
 from convert.speech_weights import OnnxType, weights_bytes
 from convert.whisper import SpeechType, WhisperShape
 from convert.workplace import one_line
+from edge_llasm.bench.cascade import FILES as TRANSCRIBERS
+from edge_llasm.bench.mtmd import FILE as MMPROJ
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.manifest import MANIFEST
 from edge_llasm.room import require_disk
@@ -53,7 +57,6 @@ N_QUERIES = 64
 NOTE = "size.json"
 """In OUT: of what size everything beside it is"""
 BUNDLE, RIVAL = "bundle", "rival"
-TRANSCRIBER, MMPROJ = "whisper-cascade.bin", "mmproj.gguf"
 EXAMPLE = """\
 example:
   python -m convert.rivals.files /tmp/laptop --size laptop      # 5 GB when it is done
@@ -104,7 +107,8 @@ def write_rival(rival: Path) -> Iterator[str]:
     shape, tensors = load_tower(rival / "whisper")
     n_embd = int(read_json(rival / "llasm" / "config.json")["hidden_size"])
     parts: dict[str, Callable[[Path], None]] = {
-        TRANSCRIBER: lambda path: write_transcriber(path, shape, tensors),
+        TRANSCRIBERS["f16"]: lambda path: write_transcriber(path, shape, tensors, "f16"),
+        TRANSCRIBERS["q8_0"]: lambda path: write_transcriber(path, shape, tensors, "q8_0"),
         MMPROJ: lambda path: write_mmproj(path, shape, tensors, n_embd),
     }
     for name, write in parts.items():
@@ -184,13 +188,17 @@ def _bundle_bytes(size: Size) -> int:
 
 
 def _rival_bytes(rival: Path, whisper: WhisperShape, n_embd: int) -> int:
-    sizes = {TRANSCRIBER: transcriber_bytes(whisper), MMPROJ: mmproj_bytes(whisper, n_embd)}
+    sizes = {
+        TRANSCRIBERS["f16"]: transcriber_bytes(whisper, "f16"),
+        TRANSCRIBERS["q8_0"]: transcriber_bytes(whisper, "q8_0"),
+        MMPROJ: mmproj_bytes(whisper, n_embd),
+    }
     return sum(n for name, n in sizes.items() if not (rival / name).exists())
 
 
 def _line(what: str, there: bool, size: int, start: float) -> str:
     took = "is there" if there else f"written in {time.monotonic() - start:.0f} s"
-    return f"{what:<20} {readable(size)}, {took}"
+    return f"{what:<25} {readable(size)}, {took}"
 
 
 if __name__ == "__main__":

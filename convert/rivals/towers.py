@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from convert.checkpoint import Checkpoint
 from convert.json_file import read_json
-from convert.sizes import speech_bytes
+from convert.sizes import SPEECH_BITS, speech_bytes
 from convert.tensors import Tensors
-from convert.whisper import WhisperShape, read_tensor, write_whisper
+from convert.whisper import SpeechType, WhisperShape, read_tensor, write_whisper
 from edge_llasm.manifest import FRAMES_PER_SECOND
 
 WINDOW = 30 * FRAMES_PER_SECOND
@@ -44,17 +44,17 @@ def load_tower(whisper: Path) -> tuple[WhisperShape, Tensors]:
     return full, ChainMap(longer, tensors)  # type: ignore[arg-type]  # nothing is ever written into it
 
 
-def write_transcriber(path: Path, shape: WhisperShape, tensors: Tensors) -> None:
-    """A whisper.cpp file in float16 that transcribes: random rows for its words, zeros for all other tokens.
+def write_transcriber(path: Path, shape: WhisperShape, tensors: Tensors, speech_type: SpeechType) -> None:
+    """A whisper.cpp file that transcribes: random rows for its words, zeros for all other tokens.
 
     So it always goes on with a word, and ends where it is told to. Raises ConvertError.
     """
-    write_whisper(path, shape, _embedding(shape.d), words(), tensors, "f16")
+    write_whisper(path, shape, _embedding(shape.d), words(), tensors, speech_type)
 
 
-def transcriber_bytes(shape: WhisperShape) -> int:
+def transcriber_bytes(shape: WhisperShape, speech_type: SpeechType) -> int:
     """Of such a file, about."""
-    return speech_bytes(shape, "f16") + 2 * N_VOCAB * shape.d
+    return speech_bytes(shape, speech_type) + int(N_VOCAB * shape.d * SPEECH_BITS[speech_type] / 8)
 
 
 def words() -> list[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 from edge_llasm.audio import SAMPLE_RATE
@@ -25,9 +26,10 @@ from edge_llasm.segments import Tokens, common_prefix, length
 from edge_llasm.speech.mel import SAMPLES_PER_POSITION
 from edge_llasm.speech.whisper_lib import load_library
 
-__all__ = ["FILE", "TOKENS_PER_SECOND", "Cascade", "main"]
+__all__ = ["FILES", "TOKENS_PER_SECOND", "Cascade", "main"]
 
-FILE = "whisper-cascade.bin"
+FILES = MappingProxyType({"f16": "whisper-cascade.bin", "q8_0": "whisper-cascade-q8_0.bin"})
+"""Type of Whisper's weights -> the file; which is faster depends on the machine"""
 TOKENS_PER_SECOND = 3.0
 """of a transcript, Whisper's as well as the language model's: two to three words a second of speech"""
 WINDOW_SECONDS = 30
@@ -39,9 +41,14 @@ MARGIN = 0.5
 class Cascade:
     """Two models one after the other."""
 
-    def __init__(self, model: str, rival: Path, threads: int, *, trim: bool = False) -> None:
-        """`trim` hears through a window as long as the clip. Raises BundleError, EngineError."""
-        bundle, file = Bundle.find(model), require(rival / FILE)
+    def __init__(
+        self, model: str, rival: Path, threads: int, *, type: str = "f16", trim: bool = False
+    ) -> None:
+        """`type` is one of FILES; `trim` hears through a window as long as the clip.
+
+        Raises BundleError, EngineError.
+        """
+        bundle, file = Bundle.find(model), require(rival / FILES[type])
         self._trim, self._speaker, self._heard = trim, Speaker(), 0
         load_library()  # keeps its log quiet
         whisper = importlib.import_module("pywhispercpp.model")
@@ -60,9 +67,9 @@ class Cascade:
         self._encode = encoder(self._llama)
         self._chat = Chat(bundle, self._encode)
         self.loaded = Loaded(
-            name=f"whisper.cpp{' trimmed' if trim else ''} + llama.cpp",
+            name=f"whisper.cpp {type}{' trimmed' if trim else ''} + llama.cpp",
             load_ms=1000 * (perf_counter() - start),
-            note=f"{'window of the clip, no flash attention' if trim else '30 s window, flash attention'}, f16, "
+            note=f"{'window of the clip, no flash attention' if trim else '30 s window, flash attention'}, "
             f"no fallback, {TOKENS_PER_SECOND:g} tokens a second of speech",
         )
 
@@ -119,6 +126,9 @@ def _tokens(n_samples: int) -> int:
 
 def main() -> None:
     options = parser("edge_llasm.bench.cascade", __doc__)
+    options.add_argument(
+        "--type", choices=tuple(FILES), default="f16", help="of Whisper's weights (default: f16)"
+    )
     options.add_argument("--trim", action="store_true", help="hear through a window as long as the clip")
     given = vars(options.parse_args())
     serve(lambda: Cascade(**given))

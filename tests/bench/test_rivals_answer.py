@@ -36,12 +36,13 @@ def answers(bundle: Path, rival: Path, *command: str) -> tuple[Loaded, list[Turn
     return loaded, turns
 
 
-@pytest.mark.parametrize("trim", [[], ["--trim"]])
+@pytest.mark.parametrize("options", [[], ["--type", "q8_0"], ["--trim"]])
 def test_the_cascade_answers_as_many_tokens_as_would_have_been_said(
-    tiny_bundle: Path, rival: Path, trim: list[str]
+    tiny_bundle: Path, rival: Path, options: list[str]
 ) -> None:
-    loaded, (first, second, other) = answers(tiny_bundle, rival, CASCADE, *trim)
-    assert loaded.name == f"whisper.cpp{' trimmed' if trim else ''} + llama.cpp"
+    loaded, (first, second, other) = answers(tiny_bundle, rival, CASCADE, *options)
+    kind = {(): "f16", ("--type", "q8_0"): "q8_0", ("--trim",): "f16 trimmed"}[tuple(options)]
+    assert loaded.name == f"whisper.cpp {kind} + llama.cpp"
     assert "3 tokens a second" in loaded.note
     assert first.cached_tokens == 0
     # Nothing of the chat is read again but the answer's last token, which was never fed.

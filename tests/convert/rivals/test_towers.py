@@ -14,9 +14,10 @@ from convert.rivals.towers import (
     words,
     write_transcriber,
 )
-from convert.whisper import read_tensor
+from convert.whisper import SpeechType, read_tensor
 from tests.tiny import WHISPER, whisper_tensors, write_tiny_checkpoint
 
+TYPES: tuple[SpeechType, ...] = ("f16", "q8_0")
 FULL = replace(WHISPER, n_audio_ctx=WINDOW, n_text_ctx=TEXT_POSITIONS)
 
 
@@ -34,10 +35,11 @@ def test_thirty_seconds_are_a_whole_number_of_stacks() -> None:
 
 def test_the_sizes_that_are_reckoned_with_are_about_those_of_the_files(tmp_path: Path) -> None:
     tensors = whisper_tensors(np.random.default_rng(0), FULL)
-    write_transcriber(tmp_path / "transcriber", FULL, tensors)
+    for speech_type in TYPES:
+        write_transcriber(tmp_path / speech_type, FULL, tensors, speech_type)
+        size, reckoned = (tmp_path / speech_type).stat().st_size, transcriber_bytes(FULL, speech_type)
+        assert 0.9 * reckoned < size < 1.2 * reckoned
     write_mmproj(tmp_path / "mmproj", FULL, tensors, 64)
-    size, reckoned = (tmp_path / "transcriber").stat().st_size, transcriber_bytes(FULL)
-    assert 0.9 * reckoned < size < 1.1 * reckoned
     assert (tmp_path / "mmproj").stat().st_size < mmproj_bytes(FULL, 64)
 
 
