@@ -1,16 +1,18 @@
-"""A checkpoint of the released sizes, with random weights.
+"""A checkpoint of a given size, with random weights.
 
-The layout is that of LinkSoul/LLaSM-Cllama2 with openai/whisper-large-v2 (arXiv 2308.15930); one dial makes it
-smaller. The vocabulary is trained on this repository's own text, which suffices for some hundred pieces; the
-rows up to 32,000 are unused ones. So the files have the released sizes, and no answer makes sense.
+The layout is that of LinkSoul/LLaSM-Cllama2 with openai/whisper-large-v2 (arXiv 2308.15930), and so are the sizes
+unless others are asked for. The vocabulary is trained on this repository's own text, which suffices for some
+thousand pieces; the rows up to 32,000 are unused ones. So the files have the sizes, and no answer makes sense.
 """
 
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from convert.llm import LlamaShape, tensor_shapes
 from convert.pieces import train_pieces
@@ -23,71 +25,115 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 DTYPES = {"float32": 4, "float16": 2}  # bytes
 N_SHARDS = 3
-N_LAYERS, N_HEADS, HEAD_DIM, N_FFN = 32, 32, 128, 11008  # LLaMA 7B
-N_TOWER_LAYERS, N_TOWER_HEADS, TOWER_HEAD_DIM = 32, 20, 64  # Whisper large-v2, each side
-N_PIECES = 32_000
-ADDED = {AU_PATCH: N_PIECES, AU_START: N_PIECES + 1, AU_END: N_PIECES + 2}
-N_TRAINED_PIECES = 640
+TOWER_HEAD_DIM = 64  # of every Whisper
+N_TRAINED_PIECES = 8000
+"""As many as make a sentence about as many tokens as LLaMA's own vocabulary does"""
 TOWER_VOCABULARY, START = 51_865, 50_258
 BLOCK = 256
 """The quantizer's blocks: every width is a multiple"""
 ROOT = Path(__file__).parent.parent
 
 
-def write_checkpoint(folder: Path, scale: float, dtype: str) -> None:
+@dataclass(frozen=True)
+class Size:
+    """The numbers of a LLaMA and of the Whisper that it hears with."""
+
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    n_ffn: int
+    tower_layers: int
+    """Of the encoder, and as many of the decoder."""
+    tower_heads: int
+    tower: str
+    """The Whisper that has such a shape."""
+    n_pieces: int = 32_000
+    """Of the vocabulary; the three added tokens follow."""
+
+    @property
+    def added(self) -> Mapping[str, int]:
+        """Row by added token."""
+        return {text: self.n_pieces + i for i, text in enumerate((AU_PATCH, AU_START, AU_END))}
+
+    def scaled(self, scale: float) -> "Size":
+        """With so much of its layers and of its width."""
+        n_heads = 2 * max(1, round(self.n_heads * scale / 2))
+        return replace(
+            self,
+            n_layers=max(1, round(self.n_layers * scale)),
+            n_heads=n_heads,
+            n_kv_heads=n_heads,
+            n_ffn=BLOCK * max(1, round(self.n_ffn * scale / BLOCK)),
+            tower_layers=max(1, round(self.tower_layers * scale)),
+            tower_heads=max(1, round(self.tower_heads * scale)),
+        )
+
+
+RELEASED = Size(32, 32, 32, 128, 11008, 32, 20, "openai/whisper-large-v2")
+"""LLaMA 7B"""
+
+
+def write_checkpoint(folder: Path, size: Size, dtype: str) -> None:
     """Write ``folder``/llasm and ``folder``/whisper; what an earlier run finished stays. Raises ConvertError."""
-    llasm, tower = llasm_config(scale, dtype), tower_config(scale, dtype)
-    shapes, tower_shapes = shapes_of(llasm), tower_shapes_of(tower)
-    if _is_written(folder / "llasm", llasm) and _is_written(folder / "whisper", tower):
+    if is_written(folder, size, dtype):
         return
+    llasm, tower = llasm_config(size, dtype), tower_config(size, dtype)
+    shapes, tower_shapes = shapes_of(llasm), tower_shapes_of(tower)
     with one_line(f"cannot write {folder}"):
         for name in ("llasm", "whisper"):
             shutil.rmtree(folder / name, ignore_errors=True)
             (folder / name).mkdir(parents=True)
-        sizes = (size for each in (shapes, tower_shapes) for size in _sizes(each, dtype))
-        require_disk(folder, sum(sizes), "the checkpoint")
-        write_vocabulary(folder / "llasm")
+        require_disk(folder, checkpoint_bytes(size, dtype), "the checkpoint")
+        write_vocabulary(folder / "llasm", size)
         write_shards(folder / "llasm", shapes, dtype)
         write_tower(folder / "whisper", tower_shapes, dtype)
         _write_json(folder / "llasm" / "config.json", llasm)  # last: they say that all is there
         _write_json(folder / "whisper" / "config.json", tower)
 
 
-def llasm_config(scale: float, dtype: str) -> dict[str, Any]:
-    """config.json of LLaSM-Cllama2, with so much of its layers and of its width."""
-    n_heads = 2 * max(1, round(N_HEADS * scale / 2))
+def is_written(folder: Path, size: Size, dtype: str) -> bool:
+    """Whether an earlier run wrote all of it."""
+    wanted = {"llasm": llasm_config(size, dtype), "whisper": tower_config(size, dtype)}
+    return all(_holds(folder / name / "config.json", config) for name, config in wanted.items())
+
+
+def checkpoint_bytes(size: Size, dtype: str) -> int:
+    """Of all its tensors."""
+    shapes = (shapes_of(llasm_config(size, dtype)), tower_shapes_of(tower_config(size, dtype)))
+    return sum(sum(_sizes(each, dtype)) for each in shapes)
+
+
+def llasm_config(size: Size, dtype: str) -> dict[str, Any]:
+    """config.json as LLaSM-Cllama2 has it."""
     return {
         "architectures": ["LlaaaLlamaForCausalLM"],
         "model_type": "llaaa",
         "torch_dtype": dtype,
-        "hidden_size": n_heads * HEAD_DIM,
-        "intermediate_size": BLOCK * max(1, round(N_FFN * scale / BLOCK)),
-        "num_hidden_layers": max(1, round(N_LAYERS * scale)),
-        "num_attention_heads": n_heads,
-        "num_key_value_heads": n_heads,
-        "vocab_size": N_PIECES + len(ADDED),
+        "hidden_size": size.n_heads * size.head_dim,
+        "intermediate_size": size.n_ffn,
+        "num_hidden_layers": size.n_layers,
+        "num_attention_heads": size.n_heads,
+        "num_key_value_heads": size.n_kv_heads,
+        "vocab_size": size.n_pieces + len(size.added),
         "max_position_embeddings": 2048,
         "rms_norm_eps": 1e-5,
         "hidden_act": "silu",
         "bos_token_id": 1,
         "eos_token_id": 2,
-        "mm_audio_tower": "openai/whisper-large-v2",
-        "mm_hidden_size": tower_config(scale, dtype)["d_model"],
+        "mm_audio_tower": size.tower,
+        "mm_hidden_size": size.tower_heads * TOWER_HEAD_DIM,
         "audio_token_len": 64,
         "use_mm_proj": True,
         "tie_word_embeddings": False,
     }
 
 
-def tower_config(scale: float, dtype: str) -> dict[str, Any]:
-    """config.json of whisper-large-v2, likewise."""
-    n_heads, n_layers = max(1, round(N_TOWER_HEADS * scale)), max(1, round(N_TOWER_LAYERS * scale))
-    d = n_heads * TOWER_HEAD_DIM
-    sides = {
-        f"{side}_{key}": value
-        for side in ("encoder", "decoder")
-        for key, value in (("layers", n_layers), ("attention_heads", n_heads), ("ffn_dim", 4 * d))
-    }
+def tower_config(size: Size, dtype: str) -> dict[str, Any]:
+    """config.json as whisper-large-v2 has it."""
+    d = size.tower_heads * TOWER_HEAD_DIM
+    side = {"layers": size.tower_layers, "attention_heads": size.tower_heads, "ffn_dim": 4 * d}
+    sides = {f"{name}_{key}": value for name in ("encoder", "decoder") for key, value in side.items()}
     return {
         "model_type": "whisper",
         "torch_dtype": dtype,
@@ -148,12 +194,14 @@ def write_tower(folder: Path, shapes: Shapes, dtype: str) -> None:
     )
 
 
-def write_vocabulary(folder: Path) -> None:
+def write_vocabulary(folder: Path, size: Size) -> None:
     """A vocabulary of the project's README and sources, and the files beside it."""
-    texts = [ROOT / "README.md", *sorted((ROOT / "convert").glob("*.py"))]
-    lines = [line for text in texts for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
-    (folder / "tokenizer.model").write_bytes(train_pieces(lines, N_TRAINED_PIECES, coverage=0.9995))
-    _write_json(folder / "added_tokens.json", ADDED)
+    sources = (path for name in ("edge_llasm", "convert") for path in sorted((ROOT / name).rglob("*.py")))
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sources))
+    lines = (line for text in texts for line in text.splitlines() if line.strip())
+    pieces = train_pieces(lines, min(size.n_pieces, N_TRAINED_PIECES), coverage=0.9995)
+    (folder / "tokenizer.model").write_bytes(pieces)
+    _write_json(folder / "added_tokens.json", size.added)
     # The released files contradict each other in what begins a text.
     ends = {"eos_token": "</s>", "unk_token": "<unk>"}
     _write_json(folder / "special_tokens_map.json", {"bos_token": "</s>", **ends})
@@ -165,20 +213,21 @@ def write_vocabulary(folder: Path) -> None:
 def _random(name: str, dims: tuple[int, ...], dtype: str) -> Any:
     import torch
 
+    generator = torch.Generator().manual_seed(crc32(name.encode()))  # the same in every run, resumed or not
     tensor = torch.empty(dims, dtype=getattr(torch, dtype))
     if len(dims) == 1:
         return tensor.fill_(0.0 if name.endswith("bias") else 1.0)
     fan_in = tensor[0].numel()
-    return tensor.normal_(std=fan_in**-0.5)
+    return tensor.normal_(std=fan_in**-0.5, generator=generator)
 
 
 def _sizes(shapes: Shapes, dtype: str) -> list[int]:
     return [DTYPES[dtype] * prod(dims) for dims in shapes.values()]
 
 
-def _is_written(folder: Path, wanted: Mapping[str, Any]) -> bool:
+def _holds(path: Path, wanted: Mapping[str, Any]) -> bool:
     try:
-        return bool(json.loads((folder / "config.json").read_text(encoding="utf-8")) == wanted)
+        return bool(json.loads(path.read_text(encoding="utf-8")) == wanted)
     except (OSError, ValueError):
         return False
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from convert.errors import ConvertError
 from convert.llm import LLM_TYPES
 from convert.parity import CLIPS
-from convert.random_checkpoint import DTYPES, N_SHARDS, ROOT, write_checkpoint
+from convert.random_checkpoint import DTYPES, N_SHARDS, RELEASED, ROOT, write_checkpoint
 from convert.speech_weights import ONNX_TYPES
 from convert.whisper import SPEECH_TYPES
 from edge_llasm.bundle import Bundle
@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     """Write, convert and ask, yielding lines of the report. Raises ConvertError, BundleError."""
     out: Path = options.out
     start = time.monotonic()
-    write_checkpoint(out, options.scale, options.dtype)
+    write_checkpoint(out, RELEASED.scaled(options.scale), options.dtype)
     yield (
         f"checkpoint   {readable(_size(out / 'llasm'))} in {N_SHARDS} shards of {options.dtype}, "
         f"whisper {readable(_size(out / 'whisper'))}; written in {time.monotonic() - start:.0f} s"

@@ -6,12 +6,12 @@ vocabulary*: rows ``0..d-1`` of the embedding are the identity matrix and row ``
 layer norm) as the first ``d`` logits.
 
 File format (whisper.cpp, ``models/convert-h5-to-ggml.py``): magic, 11 int32 hyperparameters, mel filters,
-vocabulary (none here), then tensors: number of dimensions, length of the name, type, dimensions innermost
-first, name, data.
+words of the vocabulary (none in speech.bin), then tensors: number of dimensions, length of the name, type,
+dimensions innermost first, name, data.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -130,6 +130,21 @@ def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type:
 
     Raises ConvertError for a missing tensor, a wrong shape, or numbers beyond float16's range.
     """
+    write_whisper(path, shape, _identity_vocabulary(shape, tensors), (), tensors, speech_type)
+
+
+def write_whisper(
+    path: Path,
+    shape: WhisperShape,
+    embedding: Tensor,
+    words: Sequence[bytes],
+    tensors: Tensors,
+    speech_type: SpeechType,
+) -> None:
+    """Write ``path`` with any vocabulary: its ``embedding`` (n_vocab, d), and its first ``words``.
+
+    Raises what ``write_speech`` raises.
+    """
     if speech_type not in SPEECH_TYPES:
         raise ConvertError(f"unknown speech type {speech_type!r}: choose one of {', '.join(SPEECH_TYPES)}")
     if speech_type != "f16" and shape.d % QUANT_BLOCK:
@@ -137,9 +152,11 @@ def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type:
             f"{speech_type} needs a width that is a multiple of {QUANT_BLOCK}, not {shape.d}: use f16"
         )
     with path.open("wb") as file:
-        _write_header(file, shape, FTYPES[speech_type])
-        vocabulary = _identity_vocabulary(shape, tensors)
-        _write_tensor(file, "decoder.token_embedding.weight", vocabulary, speech_type)
+        _write_header(file, shape, embedding.shape[0], FTYPES[speech_type])
+        file.write(struct.pack("<i", len(words)))
+        for word in words:
+            file.write(struct.pack("<i", len(word)) + word)
+        _write_tensor(file, "decoder.token_embedding.weight", embedding, speech_type)
         for ours, theirs in tensor_names(shape):
             data, expected = read_tensor(tensors, theirs), expected_shape(theirs, shape)
             if data.shape != expected:  # would abort the process that loads the file
@@ -149,16 +166,16 @@ def write_speech(path: Path, shape: WhisperShape, tensors: Tensors, speech_type:
             _write_tensor(file, ours, data, speech_type)
 
 
-def _write_header(file: BinaryIO, shape: WhisperShape, ftype: int) -> None:
+def _write_header(file: BinaryIO, shape: WhisperShape, n_vocab: int, ftype: int) -> None:
     audio = (shape.n_audio_ctx, shape.d, shape.encoder_heads, shape.encoder_layers)
     text = (shape.n_text_ctx, shape.d, shape.decoder_heads, shape.decoder_layers)
-    file.write(struct.pack("<I11i", MAGIC, shape.d + 1, *audio, *text, shape.n_mels, ftype))
+    file.write(struct.pack("<I11i", MAGIC, n_vocab, *audio, *text, shape.n_mels, ftype))
     filters = mel_filters(shape.n_mels)  # (n_mels, 201)
     file.write(struct.pack("<2i", *filters.shape) + filters.astype("<f4").tobytes())
-    file.write(struct.pack("<i", 0))  # words of the vocabulary: nothing is ever spelled
 
 
 def _identity_vocabulary(shape: WhisperShape, tensors: Tensors) -> Array:
+    """Its words are not needed: nothing is ever spelled."""
     start = start_embedding(shape, tensors)[None]
     return np.concatenate([np.eye(shape.d, dtype=np.float32), start])  # (d + 1, d)
 

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from convert.llm import LlamaShape
-from convert.random_checkpoint import llasm_config, shapes_of, tower_config, tower_shapes_of, write_checkpoint
+from convert.random_checkpoint import (
+    RELEASED,
+    llasm_config,
+    shapes_of,
+    tower_config,
+    tower_shapes_of,
+    write_checkpoint,
+)
 from convert.scale import main
 from convert.whisper import WhisperShape
 
@@ -13,7 +20,7 @@ TINIEST = "0.01"
 
 
 def test_at_full_scale_the_sizes_are_the_released_ones() -> None:
-    config, tower = llasm_config(1.0, "float32"), tower_config(1.0, "float32")
+    config, tower = llasm_config(RELEASED, "float32"), tower_config(RELEASED, "float32")
     llama, whisper = LlamaShape.from_config(config), WhisperShape.from_config(tower)
     assert (llama.n_embd, llama.n_ffn, llama.n_layers, llama.n_heads) == (4096, 11008, 32, 32)
     assert (llama.n_vocab, llama.n_ctx, config["mm_hidden_size"]) == (32003, 2048, 1280)
@@ -30,8 +37,9 @@ def test_at_full_scale_the_sizes_are_the_released_ones() -> None:
 
 
 def test_the_dial_turns_both_models_down() -> None:
-    llama = LlamaShape.from_config(llasm_config(0.25, "float16"))
-    whisper = WhisperShape.from_config(tower_config(0.25, "float16"))
+    size = RELEASED.scaled(0.25)
+    llama = LlamaShape.from_config(llasm_config(size, "float16"))
+    whisper = WhisperShape.from_config(tower_config(size, "float16"))
     assert (llama.n_embd, llama.n_ffn, llama.n_layers, llama.n_vocab) == (1024, 2816, 8, 32003)
     assert (whisper.d, whisper.encoder_layers) == (320, 8)
 
@@ -60,7 +68,7 @@ def test_the_tiniest_is_written_converted_and_asked(
     index = json.loads((tmp_path / "llasm/pytorch_model.bin.index.json").read_text())
     assert len(set(index["weight_map"].values())) == 3
     before = (tmp_path / "llasm/config.json").stat().st_mtime_ns
-    write_checkpoint(tmp_path, float(TINIEST), "float16")
+    write_checkpoint(tmp_path, RELEASED.scaled(float(TINIEST)), "float16")
     assert (tmp_path / "llasm/config.json").stat().st_mtime_ns == before
     assert main([str(tmp_path), "--scale", TINIEST]) == 1
     assert "exists already" in capfd.readouterr().err
