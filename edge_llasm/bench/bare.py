@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+from dataclasses import replace
 from math import ceil
 from time import perf_counter
 
@@ -19,6 +20,7 @@ from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES
 from edge_llasm.tuned import tuned_for
 
 __all__ = ["BareLlama", "main"]
@@ -30,7 +32,14 @@ ANY = 1
 class BareLlama:
     """A model, a context and the likeliest token."""
 
-    def __init__(self, model: str, *, device: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        device: str = "auto",
+        kv_type: str = DEFAULTS.kv_type,
+        flash_attention: str = DEFAULTS.flash_attention,
+    ) -> None:
         """Raises UnknownModel, BundleError, DeviceError, EngineError."""
         bundle = Bundle.find(model)
         bundle.verify()
@@ -38,7 +47,8 @@ class BareLlama:
         device = llm_device(device).device
         start = perf_counter()
         self._model = load_model(self._lib, bundle.llm_file, device, None)
-        setup = tuned_for(bundle, device).setup  # as the product runs it
+        tuned = tuned_for(bundle, device).setup  # as the product runs it
+        setup = replace(tuned, kv_type=kv_type, flash_attention=flash_attention)
         self._context = new_context(self._lib, self._model, bundle.llm.n_ctx, device, setup)
         load_ms = 1000 * (perf_counter() - start)
         self._memory = self._lib.llama_get_memory(self._context)
@@ -108,6 +118,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m edge_llasm.bench.bare", description=__doc__)
     parser.add_argument("--model", default="nano")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--kv-type", choices=tuple(KV_TYPES), default=DEFAULTS.kv_type)
+    parser.add_argument("--flash-attention", choices=tuple(FLASH_ATTENTION), default=DEFAULTS.flash_attention)
     options = vars(parser.parse_args())
     serve(lambda: BareLlama(**options))
 

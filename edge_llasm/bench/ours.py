@@ -22,6 +22,7 @@ from edge_llasm.bundle import ONNX_FILE, SPEECH_FILE, WEIGHTS_FILE, Bundle
 from edge_llasm.composer import Composer, default_sampling
 from edge_llasm.devices import DEVICES, SPEECH_ENGINES, choose_devices
 from edge_llasm.gguf_file import read_gguf
+from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES
 from edge_llasm.prompt import Turn as ChatTurn
 from edge_llasm.segments import Tokens
 from edge_llasm.speech import onnx
@@ -46,6 +47,8 @@ class EdgeLlasm:
         device: str = "auto",
         speech: str = "auto",
         window: str = "auto",
+        kv_type: str = DEFAULTS.kv_type,
+        flash_attention: str = DEFAULTS.flash_attention,
         cold: bool = False,
     ) -> None:
         """`window` is one of WINDOWS; `cold` forgets before each turn what was read for the one before.
@@ -58,7 +61,9 @@ class EdgeLlasm:
         choose_devices(device, speech, has_onnx=bundle.has_onnx)  # imports the libraries
         self._speaker = Speaker()
         start = perf_counter()
-        self._assistant = Assistant.load(bundle, device=device, speech=speech)
+        self._assistant = Assistant.load(
+            bundle, device=device, speech=speech, kv_type=kv_type, flash_attention=flash_attention
+        )
         load_ms = 1000 * (perf_counter() - start)
         self._options = default_sampling(bundle)
         self._composer = Composer(bundle, self._assistant.llm.tokenize, self._assistant.llm.n_ctx)
@@ -191,6 +196,8 @@ def main() -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--speech", choices=SPEECH_ENGINES, default="auto")
     parser.add_argument("--window", choices=WINDOWS, default="auto")
+    parser.add_argument("--kv-type", choices=tuple(KV_TYPES), default=DEFAULTS.kv_type)
+    parser.add_argument("--flash-attention", choices=tuple(FLASH_ATTENTION), default=DEFAULTS.flash_attention)
     parser.add_argument("--cold", action="store_true")
     options = vars(parser.parse_args())
     serve(lambda: EdgeLlasm(**options))

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from edge_llasm.bench.child import CHECKOUT
 from edge_llasm.errors import EngineError
+from edge_llasm.llama_setup import DEFAULTS
 
 __all__ = ["BARE", "OURS", "RIVALS", "Entry", "Subject", "entries"]
 
@@ -81,6 +82,9 @@ class Subject:
     """engine of our own row"""
     window: str
     """of our own row: a word of ours.WINDOWS"""
+    kv_type: str = DEFAULTS.kv_type
+    flash_attention: str = DEFAULTS.flash_attention
+    """both of ours and llama.cpp's own row"""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,10 @@ def entries(subject: Subject, against: Sequence[str]) -> list[Entry]:
     """Our own row first, then llama.cpp's, then those of `against`. Raises EngineError for what cannot be here."""
     model, device = ("--model", str(subject.bundle)), ("--device", subject.device)
     ours = ("--speech", subject.speech, "--window", subject.window)
+    setup = ("--kv-type", subject.kv_type, "--flash-attention", subject.flash_attention)
     found = [
-        Entry(OURS, ("-m", _OURS_MODULE, *model, *device, *ours)),
-        Entry(BARE, ("-m", "edge_llasm.bench.bare", *model, *device)),
+        Entry(OURS, ("-m", _OURS_MODULE, *model, *device, *ours, *setup)),
+        Entry(BARE, ("-m", "edge_llasm.bench.bare", *model, *device, *setup)),
     ]
     for name in dict.fromkeys(against):
         rival = RIVALS[name]

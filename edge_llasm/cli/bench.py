@@ -95,6 +95,8 @@ def bench(
     device: str,
     speech: str,
     trim_window: bool,
+    kv_type: str,
+    flash_attention: str,
     size: str | None,
     rival: Path | None,
     against: tuple[str, ...],
@@ -129,7 +131,7 @@ def bench(
     try:
         files = _files(model, size, rival, against)
         window = "clip" if trim_window else "auto"
-        subject = Subject(files.bundle, files.rival, device, speech, window)
+        subject = Subject(files.bundle, files.rival, device, speech, window, kv_type, flash_attention)
         report = measure(subject, against, cases(seconds, turns), rounds, status.show, process=process)
     finally:
         status.clear()

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -129,6 +128,6 @@ def test_ctrl_c_is_status_130_and_leaves_no_process(tiny_bundle: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err.strip()) == (130, b"", b"")
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid), 0)
+    while any(Path("/proc", pid).exists() for pid in pids):  # one that was just being started ends by itself
+        assert time.monotonic() < ends
+        time.sleep(0.05)
