@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -31,6 +30,7 @@ from edge_llasm.devices import Devices, choose_devices
 from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.head_file import head_file
 from edge_llasm.hearing import Hearing
+from edge_llasm.llama_library import library_version
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.sampling import Sampling
@@ -258,7 +258,7 @@ class Assistant:
         """What else a KV cache depends on."""
         llm, setup = self.llm, self.llm.setup
         how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention}"
-        return f"{self.bundle.llm_entry.sha256} {how} {version('llama-cpp-python')}"
+        return f"{self.bundle.llm_entry.sha256} {how} {library_version()}"
 
     def _begin(self) -> None:
         """Let the language model go on from the head that an earlier process read."""

@@ -10,7 +10,7 @@ from typing import Any
 from edge_llasm.errors import EngineError
 from edge_llasm.native_log import WARNING, NativeLog
 
-__all__ = ["load_library", "log"]
+__all__ = ["library_version", "load_library", "log"]
 
 OLDEST, NEWER = (0, 3, 36), (0, 4)
 """llama-cpp-python from the first on, below the second: the C structs differ elsewhere."""
@@ -42,6 +42,11 @@ def load_library(verbose: bool | None = None) -> Any:
     )  # before anything else: asking a GPU build for its devices makes it talk
     lib.llama_backend_init()
     return lib
+
+
+def library_version() -> str:
+    """Of llama-cpp-python, which must be installed."""
+    return str(importlib.import_module("llama_cpp").__version__)
 
 
 @cache
