@@ -30,10 +30,12 @@ from edge_llasm.devices import Devices, choose_devices
 from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.head_file import head_file
 from edge_llasm.hearing import Hearing
+from edge_llasm.kv_cache import WORTH_KEEPING
 from edge_llasm.llama_library import library_version
 from edge_llasm.llm import Llm, Piece
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.sampling import Sampling
+from edge_llasm.segments import length
 from edge_llasm.speech import SpeechEmbedder
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
@@ -263,10 +265,11 @@ class Assistant:
     def _begin(self) -> None:
         """Let the language model go on from the head that an earlier process read."""
         with suppress(PromptTooLong):  # the first question will say so
-            setup = self.llm.setup
-            way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
             head = self._composer.head(())
-            self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
+            if length(head) > WORTH_KEEPING:
+                setup = self.llm.setup
+                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
+                self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
 
     def transcribe(
         self,
