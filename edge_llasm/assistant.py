@@ -29,11 +29,14 @@ from edge_llasm.composer import Composer, default_sampling
 from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.head_file import head_file
 from edge_llasm.hearing import Hearing
+from edge_llasm.kv_cache import WORTH_KEEPING
+from edge_llasm.llama_library import library_version
 from edge_llasm.llm import Piece
 from edge_llasm.loading import Parts, load_parts
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.room import give_memory_back
 from edge_llasm.sampling import Sampling
+from edge_llasm.segments import length
 from edge_llasm.text_stream import Transcript
 from edge_llasm.timings import Meter, Timings
 from edge_llasm.turnstile import Turnstile
@@ -252,19 +255,18 @@ class Assistant:
     @property
     def _origin(self) -> str:
         """What else a KV cache depends on."""
-        from importlib.metadata import version  # takes a while, and few questions need it
-
         llm, setup = self.llm, self.llm.setup
         how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention}"
-        return f"{self.bundle.llm_entry.sha256} {how} {version('llama-cpp-python')}"
+        return f"{self.bundle.llm_entry.sha256} {how} {library_version()}"
 
     def _begin(self) -> None:
         """Let the language model go on from the head that an earlier process read."""
         with suppress(PromptTooLong):  # the first question will say so
-            setup = self.llm.setup
-            way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
             head = self._composer.head(())
-            self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
+            if length(head) > WORTH_KEEPING:
+                setup = self.llm.setup
+                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
+                self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
 
     def transcribe(
         self,

@@ -17,7 +17,7 @@ from edge_llasm.llama import Llama
 from edge_llasm.segments import Embeddings, Held, Segment, Tokens, common_prefix, length, split
 from edge_llasm.shelf import Shelf
 
-__all__ = ["KvCache", "Reading"]
+__all__ = ["WORTH_KEEPING", "KvCache", "Reading"]
 
 WORTH_KEEPING = 16
 """Positions: a copy of the cache is made when more than these would have to be fed again"""

@@ -12,7 +12,7 @@ from typing import Any
 from edge_llasm.errors import EngineError
 from edge_llasm.native_log import WARNING, NativeLog
 
-__all__ = ["load_ggml", "load_library", "log"]
+__all__ = ["library_version", "load_ggml", "load_library", "log"]
 
 PACKAGE, GGML = "llama_cpp", "llama_cpp._ggml"
 
@@ -45,6 +45,11 @@ def load_library(verbose: bool | None = None) -> Any:
     )  # before anything else: asking a GPU build for its devices makes it talk
     lib.llama_backend_init()
     return lib
+
+
+def library_version() -> str:
+    """Of llama-cpp-python, which must be installed."""
+    return _bindings()[0]
 
 
 @cache
