@@ -63,22 +63,22 @@ def log_mel_power(samples: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:n_frames]
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2  # (n_frames, 201)
-    mel = _on_one_thread(mel_filters(n_mels), power.T)
+    mel = _on_one_thread(mel_filters(n_mels), power)
     return np.asarray(np.log10(np.maximum(mel, POWER_FLOOR)), dtype=np.float32)
 
 
 def _on_one_thread(filters: NDArray[np.float32], power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``(n_mels, n_bins) @ (n_bins, n_frames)``, by steps too small for OpenBLAS to wake another thread.
+    """``(n_mels, n_bins), (n_frames, n_bins)`` -> their product ``(n_mels, n_frames)``, in equal small steps.
 
-    A thread of its pool spins for tens of milliseconds after its share of a product that takes one, on the core that
-    the encoder wants next.
+    Small, because OpenBLAS would share a larger one with another thread, which spins for tens of milliseconds after
+    its half of one, on the core that the encoder wants next. Equal, because its kernels round a frame as the number of
+    frames beside it makes them.
     """
-    n_frames = power.shape[1]
+    n_frames, n_bins = power.shape
     step = max(1, SMALL_PRODUCT // filters.size)
-    product = np.empty((len(filters), n_frames), np.float32)
-    for start in range(0, n_frames, step):
-        product[:, start : start + step] = filters @ power[:, start : start + step]
-    return product
+    steps = np.pad(power, ((0, -n_frames % step), (0, 0))).reshape(-1, step, n_bins)
+    product = filters @ steps.transpose(0, 2, 1)  # (n_steps, n_mels, step)
+    return product.transpose(1, 0, 2).reshape(len(filters), -1)[:, :n_frames]
 
 
 def normalize(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
