@@ -5,15 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
+from convert.alone import Split, read_and_write
 from convert.errors import ConvertError
 from convert.llm import LLM_TYPES
 from convert.parity import CLIPS
-from convert.random_checkpoint import DTYPES, N_SHARDS, ROOT, write_checkpoint
+from convert.random_checkpoint import DTYPES, N_SHARDS, ROOT, llasm_config, shapes_of, write_checkpoint
 from convert.speech_weights import ONNX_TYPES
 from convert.whisper import SPEECH_TYPES
 from edge_llasm.bundle import Bundle
@@ -39,6 +42,8 @@ class Usage:
     own: int
     """bytes of them that belong to no file, the most that was seen"""
     output: str
+    told: str
+    """on standard error"""
 
     @property
     def memory(self) -> str:
@@ -60,10 +65,11 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     types += ["--speech-onnx", options.speech_onnx]
     usage = run(["convert", *places, *types])
     yield f"conversion   {usage.seconds:.0f} s, {usage.memory}"
+    bundle = Bundle.load(out / "bundle")
+    yield f"time         {Split.read(usage.told).line(_alone(options, bundle))}"
     if options.delete:
         shutil.rmtree(out / "llasm")
         shutil.rmtree(out / "whisper")
-    bundle = Bundle.load(out / "bundle")
     for file in bundle.files:
         yield f"{file.name:<12} {readable(file.size)}"
     question = str(sorted(CLIPS.glob("*.ogg"))[0])
@@ -71,6 +77,15 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
     needed = f"; the manifest says {readable(bundle.memory)}" if bundle.memory else ""
     yield f"ask          {ask.seconds:.0f} s, {ask.memory}{needed}"
     yield f"answer       {ask.output!r}"
+
+
+def _alone(options: argparse.Namespace, bundle: Bundle) -> float:
+    """s for the bytes of the checkpoint, of the parts, and of what the quantizer reads; what it writes is its own."""
+    sources = [file for name in ("llasm", "whisper") for file in sorted((options.out / name).iterdir())]
+    sizes = [file.size for file in bundle.files if file.name != bundle.llm_file.name]
+    bytes_each = 4 if options.quantize == "f32" else 2
+    sizes.append(bytes_each * sum(map(prod, shapes_of(llasm_config(options.scale, options.dtype)).values())))
+    return read_and_write(sources, sizes, options.out / "alone")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,25 +128,26 @@ def run(command: Sequence[str]) -> Usage:
     """Run a Python module of the project and watch its memory. Raises ConvertError when it fails."""
     start, peak, own = time.monotonic(), 0, 0
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], stdout=subprocess.PIPE, env=environment, text=True
-    )
-    try:
-        while process.poll() is None:
-            status = _status(process.pid)
-            peak, own = max(peak, status.get("VmHWM", 0)), max(own, status.get("RssAnon", 0))
-            time.sleep(POLL)
-        output = process.stdout.read() if process.stdout is not None else ""
-    except BaseException:
-        process.terminate()
-        raise
-    finally:
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output, tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], stdout=output, stderr=told, env=environment
+        )
+        try:
+            while process.poll() is None:
+                status = _status(process.pid)
+                peak, own = max(peak, status.get("VmHWM", 0)), max(own, status.get("RssAnon", 0))
+                time.sleep(POLL)
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            process.wait()
+            seconds = time.monotonic() - start
+            written = [file.read() for file in (output, told) if not file.seek(0)]
+            sys.stderr.write(written[1])
     if process.returncode:
         raise ConvertError(f"python -m {' '.join(command)} ended with status {process.returncode}")
-    return Usage(time.monotonic() - start, peak, own, output.strip())
+    return Usage(seconds, peak, own, written[0].strip(), written[1])
 
 
 def _size(folder: Path) -> int:

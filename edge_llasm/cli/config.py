@@ -51,9 +51,7 @@ def config(context: click.Context) -> None:
         for long, option in options.items():
             value = mine.get(option.name, option.get_default(context))
             by = file.name if option.name in mine else "default"
-            if not value and option.multiple:
-                say(f"# {long} is not set\n")
-            elif not isinstance(value, (bool, int, float, str, list)):
+            if not value and option.multiple or not isinstance(value, (bool, int, float, str, list)):
                 say(f"# {long} is not set\n")
             else:
                 say(f"{long} = {_toml(value)}  # {by}\n")

@@ -47,6 +47,7 @@ def test_the_tiniest_is_written_converted_and_asked(
     heads = [
         "checkpoint",
         "conversion",
+        "time",
         "speech.bin",
         "speech.onnx",
         "speech.weights",
