@@ -202,7 +202,7 @@ def test_only_the_code_of_an_answer_is_copied() -> None:
         screen.wait("tokens · nano on cpu")
         screen.press("\x0b")
         screen.wait("(copied)")
-        (copied,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07", screen.raw)
+        (copied,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", screen.raw)
         assert base64.b64decode(copied).startswith(b"def parse_date(")
         assert screen.leave() == 0
 

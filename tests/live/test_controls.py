@@ -1,6 +1,8 @@
 """What the keys of `talk` do, and what is shown: without a terminal, by keys that are handed in."""
 
+import base64
 import io
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from edge_llasm.chats import Store
 from edge_llasm.live.controls import Controls
 from edge_llasm.live.screen import Screen
 from edge_llasm.live.session import Session
+from edge_llasm.sampling import Sampling
 from edge_llasm.sound import Microphone
 from edge_llasm.terminal import Key
 from tests.sound.virtual import Room
@@ -115,3 +118,14 @@ def test_a_long_recording_shows_its_parts_and_lost_samples_are_counted(
             ("(cancelled)", []),
         )
     assert "2 gaps in the sound" in text
+
+
+def test_a_long_answer_is_copied_whole(
+    assistant: Assistant, store: Store, shown: io.StringIO, run: Callable[..., str]
+) -> None:
+    with Session(assistant, None, store, options=Sampling(max_tokens=200, guard=None)) as session:
+        run(session, ("for help", typed("hello")), (IDLE, [Key("ctrl+y")]), ("(copied)", []))
+        answer = session.last_answer.strip()
+    assert len(answer) > 100  # wider than the window, in base64
+    (copied,) = re.findall(r"\x1b]52;c;([^\x07]*)\x07", shown.getvalue())
+    assert base64.b64decode(copied, validate=True).decode() == answer
