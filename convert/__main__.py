@@ -9,7 +9,6 @@ from pathlib import Path
 from convert.bundle import Parts, write_bundle
 from convert.checkpoint import load_parts
 from convert.errors import ConvertError
-from convert.footprint import available
 from convert.hub import find_places, require_room
 from convert.job import Job
 from convert.llm import LLM_TYPES
@@ -21,6 +20,7 @@ from edge_llasm.cli.background import in_background
 from edge_llasm.cli.leave import leave
 from edge_llasm.cli.transfer import transfer
 from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.room import free_memory
 from edge_llasm.units import readable
 
 EXAMPLE = """\
@@ -117,7 +117,7 @@ def _work(options: argparse.Namespace, job: Job, cancel: threading.Event) -> Ite
 
 def _no_room_to_compare(parts: Parts) -> str | None:
     """Why the original cannot be computed beside the bundle, in one line."""
-    needed, there = float32_bytes(parts.whisper_shape, parts.llama_shape), available()
+    needed, there = float32_bytes(parts.whisper_shape, parts.llama_shape), free_memory()
     if there is None:
         return "convert: not compared with its original: this system does not say how much memory is free"
     if needed > there:

@@ -1,6 +1,4 @@
-"""What a loaded bundle takes, and what this machine has."""
-
-from pathlib import Path
+"""What a loaded bundle takes."""
 
 from convert.llm import LlamaShape
 from convert.whisper import WhisperShape
@@ -36,14 +34,3 @@ def needed_at_load(whisper: WhisperShape, llama: LlamaShape, n_ctx: int, file_by
 
 def _padded(positions: int) -> int:
     return -(-positions // KV_BLOCK) * KV_BLOCK
-
-
-def available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes that a program could take without swapping, where the system says so (Linux), else None."""
-    try:
-        for line in meminfo.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        return None
-    return None

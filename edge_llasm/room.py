@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_llasm.errors import NoRoom
 from edge_llasm.units import readable
 
-__all__ = ["give_memory_back", "physical_memory", "require_disk"]
+__all__ = ["free_memory", "give_memory_back", "physical_memory", "require_disk"]
 
 
 def require_disk(folder: Path, needed: int, what: str) -> None:
@@ -33,6 +33,17 @@ def physical_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def free_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that a program could take without swapping, where the system says so (Linux), else None."""
+    try:
+        for line in meminfo.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
 
 
 def give_memory_back() -> None:

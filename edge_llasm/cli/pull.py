@@ -26,7 +26,7 @@ def pull(source: str) -> None:
     """
     from edge_llasm.cli.transfer import transfer
     from edge_llasm.pull import find_published, install
-    from edge_llasm.room import physical_memory
+    from edge_llasm.room import free_memory, physical_memory
     from edge_llasm.units import readable
 
     published = find_published(source)
@@ -35,12 +35,17 @@ def pull(source: str) -> None:
         f"{bundle.name} {bundle.version} from {published.origin.name}: licence {bundle.licence}, languages "
         f"{', '.join(bundle.languages)}, {readable(bundle.size)}"
     )
-    memory = physical_memory()
+    memory, free = physical_memory(), free_memory()
     needed = bundle.memory or bundle.size
     if memory is not None and needed > memory:
         tell(
             f"{bundle.name} needs {readable(needed)} of memory, this machine has {readable(memory)}: "
             "it will be slow here, if it runs at all"
+        )
+    elif free is not None and needed > free:
+        tell(
+            f"{bundle.name} needs {readable(needed)} of memory, you have {readable(free)} free: "
+            "close other programs before you use it"
         )
     try:
         with transfer(bundle.name, bundle.size) as progress:

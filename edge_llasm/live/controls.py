@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import sys
 from time import monotonic
 
 from edge_llasm.chats import Store
@@ -150,9 +148,7 @@ class Controls:
         if not wanted:
             self._screen.say("there is no code block to copy" if code else "there is nothing to copy", "dim")
             return
-        # OSC 52: the terminal itself puts it into the clipboard, also over ssh.
-        sys.stdout.write(f"\x1b]52;c;{base64.b64encode(wanted.encode()).decode()}\x07")
-        sys.stdout.flush()
+        self._screen.copy(wanted)
         self._screen.say("(copied)", "dim")
 
     def _tell(self, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from types import TracebackType
 from typing import Self
@@ -61,6 +62,12 @@ class Screen:
     def ring(self) -> None:
         """The terminal's bell."""
         self._console.bell()
+
+    def copy(self, text: str) -> None:
+        """Into the clipboard, by the terminal itself (OSC 52): also over ssh."""
+        # Past rich, which would break the line where the window ends.
+        self._console.file.write(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07")
+        self._console.file.flush()
 
     def show(self, status: str, typed: str, corner: str, level: float | None) -> None:
         """The live lines; nothing is written when nothing changed."""

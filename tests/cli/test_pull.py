@@ -46,12 +46,29 @@ def test_the_licence_is_told_before_the_first_file_is_asked_for(
     assert "licence MIT" in told[1]  # told[0]: before the manifest
 
 
+@pytest.mark.parametrize(
+    ("memory", "free", "told"),
+    [
+        (100_000, 50_000, "of memory, this machine has 0.1 MB: it will be slow here"),
+        (16 << 30, 100_000, "of memory, you have 0.1 MB free: close other programs"),
+        (16 << 30, None, ""),
+        (16 << 30, 8 << 30, ""),
+    ],
+)
 def test_too_little_memory_is_told(
-    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    memory: int,
+    free: int | None,
+    told: str,
 ) -> None:
-    monkeypatch.setattr(room, "physical_memory", lambda: 100_000)
+    monkeypatch.setattr(room, "physical_memory", lambda: memory)
+    monkeypatch.setattr(room, "free_memory", lambda: free)
     assert run(["pull", url]) == 0
-    assert "of memory, this machine has 0.1 MB: it will be slow here" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert bool(told) == (" of memory, " in shown)
 
 
 def test_a_model_that_is_there_is_one_line_and_status_1(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from convert.footprint import available
 from edge_llasm.bundle import Bundle
 
 PEAK = """\
@@ -25,11 +24,3 @@ def test_an_answer_takes_no_more_memory_than_the_manifest_says(tiny_bundle: Path
     assert status == 0
     assert needed is not None
     assert needed / 2 < peak <= needed
-
-
-def test_the_free_memory_is_read_where_the_system_says_it(tmp_path: Path) -> None:
-    (tmp_path / "meminfo").write_text("MemTotal:  24000 kB\nMemAvailable:   12000 kB\n")
-    assert available(tmp_path / "meminfo") == 12_288_000
-    assert available(tmp_path / "none") is None
-    (tmp_path / "meminfo").write_text("MemTotal:  24000 kB\n")
-    assert available(tmp_path / "meminfo") is None

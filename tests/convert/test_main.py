@@ -115,7 +115,7 @@ def test_without_the_memory_for_the_original_nothing_is_compared(
     memory: int | None,
     line: str,
 ) -> None:
-    monkeypatch.setattr("convert.__main__.available", lambda: memory)
+    monkeypatch.setattr("convert.__main__.free_memory", lambda: memory)
     llasm, whisper = write_tiny_checkpoint(tmp_path)
     assert main([str(llasm), "--whisper", str(whisper), str(tmp_path / "out")]) == 0
     told = capsys.readouterr().err.splitlines()

@@ -44,6 +44,18 @@ def test_the_dial_turns_both_models_down() -> None:
     assert (whisper.d, whisper.encoder_layers) == (320, 8)
 
 
+def test_the_plan_says_what_the_bundle_will_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "nowhere"), "--plan"]) == 0
+    *files, both = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in files] == [
+        "speech.bin", "adapter.onnx", "llm.gguf", "speech.onnx", "speech.weights",
+    ]  # fmt: skip
+    assert re.fullmatch(r"all of it +\d\.\d GB, \d\.\d GB of memory", both)
+    assert main([str(tmp_path / "nowhere"), "--plan", "--quantize", "f16", "--speech-onnx", "none"]) == 0
+    assert re.search(r"all of it +1\d\.\d GB", capsys.readouterr().out)
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.torch
 @pytest.mark.slow
 def test_the_tiniest_is_written_converted_and_asked(
@@ -55,6 +67,7 @@ def test_the_tiniest_is_written_converted_and_asked(
     heads = [
         "checkpoint",
         "conversion",
+        "time",
         "speech.bin",
         "speech.onnx",
         "speech.weights",
