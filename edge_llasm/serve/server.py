@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, create_server, socket
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from edge_llasm.assistant import Assistant
 from edge_llasm.bundle import Bundle
@@ -21,7 +22,7 @@ from edge_llasm.serve.limits import Limits
 from edge_llasm.serve.metrics import Metrics
 from edge_llasm.serve.protocol import PunctualProtocol
 
-__all__ = ["Place", "serve"]
+__all__ = ["Place", "configured", "serve"]
 
 SHORTEST_TOKEN = 16
 """Characters, where others can reach the server"""
@@ -96,6 +97,29 @@ class Place:
         return f"http{'s' if self.certificate else ''}://{name}:{port}"
 
 
+def configured(app: ASGIApp, limits: Limits, place: Place) -> uvicorn.Config:
+    """The web server round the application, within its limits."""
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http=PunctualProtocol,
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        log_config=None,
+        log_level="critical",  # bugs are logged by the application, and a client's nonsense is none
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=max(1, round(limits.idle_seconds / 6)),
+        timeout_graceful_shutdown=FAREWELL_SECONDS,
+        h11_max_incomplete_event_size=limits.header_bytes,
+        ssl_certfile=place.certificate,
+        ssl_keyfile=place.key,
+    )
+
+
 def serve(
     bundle: Bundle,
     load: Callable[[], Assistant],
@@ -138,26 +162,8 @@ def serve(
         failed=failed,
     )
     backend = Backend.of(bundle, aliases, decoder, limits, metrics)
-    config = uvicorn.Config(
-        create_app(backend, token=place.token, hosts=place.hosts, door=door),
-        loop="asyncio",
-        http=PunctualProtocol,
-        ws="websockets-sansio",
-        ws_max_size=MESSAGE_BYTES,
-        ws_per_message_deflate=False,
-        log_config=None,
-        log_level="critical",  # bugs are logged by the application, and a client's nonsense is none
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=limits.connections,
-        timeout_keep_alive=max(1, round(limits.idle_seconds / 6)),
-        timeout_graceful_shutdown=FAREWELL_SECONDS,
-        h11_max_incomplete_event_size=limits.header_bytes,
-        ssl_certfile=place.certificate,
-        ssl_keyfile=place.key,
-    )
-    server = uvicorn.Server(config)
+    app = create_app(backend, token=place.token, hosts=place.hosts, door=door)
+    server = uvicorn.Server(configured(app, limits, place))
     listening(url)
     if door is not None:
         door.open()

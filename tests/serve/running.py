@@ -33,7 +33,7 @@ from edge_llasm.serve.decoder import Decoder
 from edge_llasm.serve.limits import Limits
 from edge_llasm.serve.metrics import Metrics
 from edge_llasm.serve.pcm import RATE
-from edge_llasm.serve.protocol import PunctualProtocol
+from edge_llasm.serve.server import Place, configured
 
 PATIENCE_S = 120
 """On a machine that is busy with something else"""
@@ -133,19 +133,17 @@ def backend_for(
 @contextmanager
 def hosted(backend: Backend, **options: Any) -> Iterator[str]:
     """The application on a thread and a real socket; its URL."""
-    app = create_app(backend, **options)
-    config = uvicorn.Config(
-        app, port=0, http=PunctualProtocol, ws="websockets-sansio", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        until(lambda: server.started and backend.decoder.state == "ready")
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
+    place = Place(port=0)
+    server = uvicorn.Server(configured(create_app(backend, **options), backend.limits, place))
+    with place.bind() as sock:
+        thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
+        thread.start()
+        try:
+            until(lambda: server.started and backend.decoder.state == "ready")
+            yield place.url(sock.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE_S)
 
 
 def base64_of(file: Path) -> str:

@@ -16,7 +16,7 @@ from edge_llasm.serve import protocol
 from edge_llasm.serve.app import create_app
 from edge_llasm.serve.backend import Backend
 from edge_llasm.serve.limits import Limits
-from tests.serve.running import backend_for, fetch, hosted
+from tests.serve.running import backend_for, fetch, hosted, until
 
 TOKEN = "a-token-of-some-length"
 
@@ -133,7 +133,7 @@ def test_answers_forbid_what_they_do_not_need(app: TestClient) -> None:
 @pytest.fixture(scope="module")
 def impatient(tiny_bundle: Path) -> Iterator[str]:
     """A server on a real socket that waits a second at most."""
-    limits = Limits(idle_seconds=1.0)
+    limits = Limits(idle_seconds=1.0, header_bytes=2 << 10)
     with pytest.MonkeyPatch.context() as patch, hosted(backend_for(tiny_bundle, limits)) as url:
         patch.setattr(protocol, "HEAD_SECONDS", 1.0)
         yield url
@@ -169,8 +169,19 @@ def test_a_body_that_does_not_come_ends_the_request(impatient: str) -> None:
 
 
 def test_a_head_without_end_is_refused(impatient: str) -> None:
-    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"a" * (1 << 20)
-    assert answer_to(impatient, head).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+    for size in (3 << 10, 1 << 20):
+        head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"a" * size
+        assert answer_to(impatient, head).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+
+
+def test_there_is_room_for_so_many_connections(tiny_bundle: Path) -> None:
+    with hosted(backend_for(tiny_bundle, Limits(connections=4))) as url:
+        place = urlsplit(url)
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(socket.create_connection((place.hostname, place.port)))
+            until(lambda: fetch(url + "/health")[0] == 503)
+        until(lambda: fetch(url + "/health")[0] == 200)
 
 
 def test_nonsense_is_refused(impatient: str) -> None:
