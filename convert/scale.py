@@ -94,8 +94,8 @@ def measure(options: argparse.Namespace) -> Iterator[str]:
 
 def plan(options: argparse.Namespace) -> Iterator[str]:
     """What the bundle will take, on the disk and in memory, without writing anything."""
-    size = RELEASED.scaled(options.scale)
-    config, tower = llasm_config(size, options.dtype), tower_config(size, options.dtype)
+    scaled = RELEASED.scaled(options.scale)
+    config, tower = llasm_config(scaled, options.dtype), tower_config(scaled, options.dtype)
     llama, whisper = LlamaShape.from_config(config), WhisperShape.from_config(tower)
     blank = ("",) * llama.n_vocab
     vocabulary = Vocabulary(blank, (NORMAL,) * llama.n_vocab, 1, 2, 3, 4, 5)
