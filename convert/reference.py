@@ -44,9 +44,9 @@ class Reference:
         self._positions = self._whisper.encoder.embed_positions.weight.detach().clone()  # (n_audio_ctx, d)
         self._mel: Any = WhisperFeatureExtractor(feature_size=self._whisper.config.num_mel_bins)
         prefix = "model.mm_projector."
-        self._weight, self._bias = (
-            tensors[prefix + part][:].astype(np.float32) for part in ("weight", "bias")
-        )
+        self._adapter: list[Any] = [
+            torch.from_numpy(tensors[prefix + part][:].astype(np.float32)) for part in ("weight", "bias")
+        ]
         self._llama = load_llama(config, tensors, dtype)
         self.tokenize = load_tokenizer(checkpoint)
 
@@ -74,7 +74,11 @@ class Reference:
 
     def embeddings(self, features: Floats) -> Floats:
         """The adapter: (n, d) f32 -> (n, n_embd) f32."""
-        return np.asarray(features @ self._weight.T + self._bias, np.float32)
+        import torch
+
+        return np.asarray(
+            torch.nn.functional.linear(torch.tensor(features), *self._adapter).numpy(), np.float32
+        )
 
     def logits(self, segments: Sequence[Segment]) -> Floats:
         """(n_vocab,) f32 after the last position of a prompt."""
