@@ -11,16 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edge_llasm.bundle import Bundle
+from edge_llasm.bundle import Bundle, search_path
 from edge_llasm.cores import usable_processors
-from edge_llasm.installed import models_folder
 from edge_llasm.llama_setup import DEFAULTS, Setup
 
 __all__ = [
@@ -68,7 +65,7 @@ def describe(tuned: Tuned) -> str:
 
 def tuned_file() -> Path:
     """In the user's data folder, or in $EDGE_LLASM_HOME."""
-    return models_folder().parent / "tuned.json"
+    return search_path()[0].parent / "tuned.json"
 
 
 def tuned_for(bundle: Bundle, device: str) -> Tuned:
@@ -134,6 +131,9 @@ def machine() -> str:
 
 
 def _processor() -> str:
+    import platform  # only where something is tuned: a start should be quick
+    import subprocess
+
     if platform.system() == "Darwin":
         said = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, check=False)
         return said.stdout.decode("utf-8", "replace").strip() or platform.machine()
