@@ -246,6 +246,7 @@ new Drawer(chats, { chosen: begin, removed });
 element("new-chat").onclick = () => begin();
 element("cancel").onclick = cancel;
 element("stop").onclick = stop;
+element("privacy").ontoggle = ({ target }) => target.open && target.lastElementChild.scrollIntoView({ block: "nearest" });
 element("notice").lastElementChild.onclick = () => notice();
 element("typed").onsubmit = (event) => {
   event.preventDefault();

@@ -54,6 +54,8 @@ def test_a_phone_shows_it_all_within_reach(chrome: Browser, nano: Command, dark:
     with visit(chrome, viewport=PHONE, is_mobile=True, has_touch=True, color_scheme=scheme) as tab:
         tab.open(nano.url)
         expect(tab.find("#how")).to_contain_text("Hold the button while you speak")  # no word of a space bar
+        tab.find("#privacy summary").tap()
+        expect(tab.find("#privacy p").last).to_be_in_viewport(ratio=1)
         ask(tab, "Define a function called parse date.", "parse_date")
         assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
         assert tab.page.evaluate("document.documentElement.scrollHeight") == PHONE["height"]
