@@ -60,8 +60,7 @@ def log_mel_power(samples: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:n_frames]
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2  # (n_frames, 201)
-    # Not by BLAS: its threads wait for each other, which on busy cores takes far longer than so small a product.
-    mel = np.einsum("mf,tf->mt", mel_filters(n_mels), power)
+    mel = mel_filters(n_mels) @ power.T
     return np.asarray(np.log10(np.maximum(mel, POWER_FLOOR)), dtype=np.float32)
 
 
