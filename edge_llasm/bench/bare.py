@@ -18,8 +18,8 @@ from edge_llasm.bundle import Bundle
 from edge_llasm.devices import DEVICES, llm_device
 from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.gguf_file import read_gguf
+from edge_llasm.llama import Llama
 from edge_llasm.llama_library import load_library, log
-from edge_llasm.llama_load import load_model, new_context
 from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES
 from edge_llasm.tuned import tuned_for
 
@@ -43,24 +43,21 @@ class BareLlama:
         """Raises UnknownModel, BundleError, DeviceError, EngineError."""
         bundle = Bundle.find(model)
         bundle.verify()
-        self._lib = load_library()
-        device = llm_device(device).device
+        load_library()
         start = perf_counter()
-        self._model = load_model(self._lib, bundle.llm_file, device, None)
-        tuned = tuned_for(bundle, device).setup  # as the product runs it
+        tuned = tuned_for(bundle, llm_device(device).device).setup  # as the product runs it
         setup = replace(tuned, kv_type=kv_type, flash_attention=flash_attention)
-        self._context = new_context(self._lib, self._model, bundle.llm.n_ctx, device, setup)
+        self._llama = Llama.open(bundle.llm_file, n_ctx=bundle.llm.n_ctx, device=device, setup=setup)
         load_ms = 1000 * (perf_counter() - start)
-        self._memory = self._lib.llama_get_memory(self._context)
+        self._lib, self._context = self._llama._lib, self._llama._context  # the calls are made here
         self._greedy = self._lib.llama_sampler_init_greedy()
-        self._n_batch = int(self._lib.llama_n_batch(self._context))
         self._speech, self._n_ctx, self._fed = bundle.speech, bundle.llm.n_ctx, 0
         gguf = read_gguf(bundle.llm_file)
         self.loaded = Loaded(
             name="llama.cpp, a bare loop",
             load_ms=load_ms,
             note="hears nothing",
-            device=device,
+            device=self._llama.device,
             expected=bundle.llm_file.stat().st_size + bundle.llm.n_ctx * gguf.cache_per_position,
             bytes_per_token=gguf.bytes_per_token,
         )
@@ -68,15 +65,14 @@ class BareLlama:
     def turn(self, seconds: float, *, first: bool) -> Turn:
         """Raises PromptTooLong, EngineError."""
         if first:
-            self._lib.llama_memory_clear(self._memory, False)
-            self._fed = 0
+            self._fed = self._llama.forget(0)
         n = ceil(seconds / self._speech.window_seconds) * (self._speech.n_queries + 2)
         cached = self._fed
         if cached + n + ANSWER > self._n_ctx:
             raise PromptTooLong(f"the prompt takes {cached + n} of the model's {self._n_ctx} tokens")
         start = perf_counter()
-        for at in range(0, n, self._n_batch):
-            self._feed([ANY] * min(self._n_batch, n - at))
+        for at in range(0, n, self._llama.n_batch):
+            self._feed([ANY] * min(self._llama.n_batch, n - at))
         read = perf_counter()
         token = self._likeliest()
         begun = perf_counter()
@@ -96,11 +92,10 @@ class BareLlama:
         )
 
     def close(self) -> None:
-        if self._model is not None:
+        if self._greedy is not None:
             self._lib.llama_sampler_free(self._greedy)
-            self._lib.llama_free(self._context)
-            self._lib.llama_model_free(self._model)
-            self._model = None
+            self._greedy = None
+        self._llama.close()
 
     def _feed(self, tokens: list[int]) -> None:
         ids = (ctypes.c_int32 * len(tokens))(*tokens)  # the batch only points to it

@@ -1,7 +1,5 @@
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +7,7 @@ import pytest
 from edge_llasm.bench.candidate import Turn
 from edge_llasm.bench.child import Child, Refused, environment
 from edge_llasm.errors import EngineError
-
-PATIENCE = 20.0
-"""s for a process to end, on a machine that is busy with something else"""
+from tests.bench.processes import wait_for_the_end
 
 
 @pytest.fixture
@@ -94,19 +90,4 @@ def test_a_child_ends_with_the_one_that_asked() -> None:
     pid = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
-    ends = time.monotonic() + PATIENCE
-    while _runs(pid):
-        assert time.monotonic() < ends
-        time.sleep(0.05)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"  # ended, and nobody asked how
-    except OSError:
-        return True
+    wait_for_the_end(pid)
