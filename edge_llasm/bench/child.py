@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,8 @@ class Child:
         self._complaints.seek(max(0, size - TAIL))
         lines = self._complaints.read().decode("utf-8", "replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
+        if status == -signal.SIGKILL:
+            return "it was killed, as a system does that runs out of memory: close other programs"
         if status < 0:
             return f"it was ended by signal {-status}" + (f" after saying: {said[-1]}" if said else "")
         return said[-1] if said else f"it ended with status {status} and said nothing"
