@@ -123,7 +123,9 @@ def test_no_progress_line_is_written_where_nobody_looks(huge: Path) -> None:
 def test_ctrl_c_while_reading_standard_input_is_status_130(tiny_bundle: Path) -> None:
     command = [sys.executable, "-m", "edge_llasm", "ask", "-", "--model", str(tiny_bundle)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(3)
+    assert process.stdin is not None
+    process.stdin.write(bytes(1 << 20))  # more than a pipe holds: it reads
+    process.stdin.flush()
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 130
     out, err = process.communicate()
