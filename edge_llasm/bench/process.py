@@ -25,13 +25,15 @@ IMPORTS = """\
 from time import perf_counter as now
 start = now()
 import numpy
-between = now()
-import edge_llasm.cli.app, edge_llasm.assistant
+numpy = now()
+from edge_llasm import Assistant
+package = now()
+import edge_llasm.cli.app
 from edge_llasm.devices import choose_devices
 choose_devices("auto", has_onnx=True)
-print(between - start, now() - between)
+print(numpy - start, package - numpy, now() - package)
 """
-"""choose_devices asks each engine, so it imports all of them"""
+"""choose_devices asks the engines, so it imports them"""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Process:
 
     numpy: Measured
     """to import numpy, in a process of its own"""
-    imports: Measured
-    """to import everything else, the engines too"""
+    package: Measured
+    """to import edge_llasm after it, as a program does that uses it"""
+    engines: Measured
+    """to import the command line, and what computes"""
     compute: Measured
     """from the recording in memory to the end of the answer"""
     whole: Measured
@@ -52,7 +56,8 @@ def measure_process(subject: Subject, seconds: float, rounds: int, report: Calla
     """Ask by a recording of `seconds`, `rounds` times after one that does not count. Raises EngineError."""
     import soundfile
 
-    found: dict[str, list[float]] = {"numpy": [], "imports": [], "compute": [], "whole": []}
+    names = ("numpy", "package", "engines", "compute", "whole")
+    found: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="edge-llasm-") as folder:
         clip = Path(folder) / "question.wav"
         soundfile.write(clip, Speaker().say(seconds), SAMPLE_RATE)
@@ -61,12 +66,12 @@ def measure_process(subject: Subject, seconds: float, rounds: int, report: Calla
         ask = ["-m", "edge_llasm", "ask", str(clip), "--model", str(subject.bundle), "--json", *options]
         for number in range(rounds + 1):
             report(f"edge-llasm ask as a whole, {number} of {rounds}")
-            numpy_s, imports_s = map(float, _run(["-c", IMPORTS]).split())
+            imports = [1000 * float(seconds) for seconds in _run(["-c", IMPORTS]).split()]
             start = perf_counter()
             answered = json.loads(_run(ask))
             whole = perf_counter() - start
             if number:
-                values = (1000 * numpy_s, 1000 * imports_s, answered["timings"]["total_ms"], 1000 * whole)
+                values = (*imports, answered["timings"]["total_ms"], 1000 * whole)
                 for name, value in zip(found, values, strict=True):
                     found[name].append(value)
     return Process(**{name: Measured(tuple(values)) for name, values in found.items()})

@@ -98,7 +98,8 @@ def _process(report: Report, width: int) -> list[str]:
         return []
     parts = {
         "numpy": process.numpy.median,
-        "imports": process.imports.median,
+        "package": process.package.median,
+        "engines": process.engines.median,
         "load": loaded.load_ms,
         "compute": process.compute.median,
     }
