@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--torch-wheel", type=Path, action="append", default=[], metavar="FILE")
     options = parser.parse_args()
     dev = compile_group(
-        "dev", PROJECT, "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--group", "dev",
+        "dev", PROJECT, "--extra", "bench", "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--group", "dev",
         upgrade=options.upgrade,
     )  # fmt: skip
     write("dev", dev)
@@ -83,7 +83,7 @@ def main() -> None:
     build = compile_group("build", "--group", "build", upgrade=options.upgrade, constraints=held)
     write("build", build)
     everything = compile_group(
-        "torch", PROJECT, "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--extra", "train",
+        "torch", PROJECT, "--extra", "bench", "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--extra", "train",
         "--group", "dev", upgrade=options.upgrade, constraints=held,
     )  # fmt: skip
     known = {package(block) for block in dev}
