@@ -14,7 +14,14 @@ GROUPS = PYPROJECT["dependency-groups"]
 FILES = sorted(FOLDER.glob("*.txt"))
 LOCKED = {
     "runtime": PYPROJECT["project"]["dependencies"],
-    "dev": [*EXTRAS["media"], *EXTRAS["hotkey"], *EXTRAS["talk"], *EXTRAS["serve"], *GROUPS["dev"]],
+    "dev": [
+        *EXTRAS["bench"],
+        *EXTRAS["media"],
+        *EXTRAS["hotkey"],
+        *EXTRAS["talk"],
+        *EXTRAS["serve"],
+        *GROUPS["dev"],
+    ],
     "build": GROUPS["build"],
     "torch": [*EXTRAS["hub"], *EXTRAS["convert"], *EXTRAS["train"]],
 }

@@ -53,7 +53,17 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
 def test_ask_as_a_whole_is_more_than_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*COMMAND, "--turns", "1", "--process"]) == 0
     head, row = capsys.readouterr().out.split("\n\n")[-2].splitlines()
-    assert head.split()[2:] == ["numpy", "package", "engines", "load", "compute", "sum", "whole", "±", "ratio"]
+    assert head.split()[2:] == [
+        "numpy",
+        "package",
+        "engines",
+        "load",
+        "compute",
+        "sum",
+        "whole",
+        "±",
+        "ratio",
+    ]
     assert len(row) == len(head)
     assert min(map(float, row.split()[5:10])) > 0
 
