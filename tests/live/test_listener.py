@@ -17,7 +17,7 @@ from edge_llasm.live.listener import KEY_S, PAUSES_S
 from edge_llasm.sound import Microphone
 from tests.sound.virtual import Room
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 PAUSE = 32_000
 """Samples, 2 s: long enough for a draft on a busy machine"""
 

@@ -18,7 +18,7 @@ from edge_llasm.segments import Embeddings
 from edge_llasm.sound import Microphone
 from tests.sound.virtual import Room
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 LONG = Sampling(max_tokens=400, guard=None)
 
 
