@@ -1,13 +1,15 @@
 """A chat by voice and by hand: what is asked is answered, kept, and can be gone on with."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_llasm.assistant import Assistant
+from edge_llasm.assistant import Assistant, Chunk
 from edge_llasm.chats import Store
 from edge_llasm.errors import ChatsError
 from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
@@ -122,6 +124,22 @@ def test_a_draft_of_a_dictation_is_all_of_its_work_before_the_first_word(
     assert timings.cached_tokens >= timings.prompt_tokens - 1
 
 
+@pytest.fixture
+def first_answer_waits(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its first text, until it is to end: the test's model would be ready before anybody could stop it."""
+    reply, asked = assistant.reply, iter([True])
+
+    def waiting(*question: Any, cancel: threading.Event, **more: Any) -> Iterator[Chunk]:
+        waits = next(asked, False)
+        for chunk in reply(*question, cancel=cancel, **more):
+            yield chunk
+            if waits:
+                cancel.wait(PATIENCE_S)
+
+    monkeypatch.setattr(assistant, "reply", waiting)
+
+
+@pytest.mark.usefixtures("first_answer_waits")
 def test_an_answer_can_be_stopped_and_is_kept_as_far_as_it_came(assistant: Assistant, store: Store) -> None:
     with Session(assistant, None, store, options=LONG) as session:
         session.send("hello")
@@ -135,6 +153,7 @@ def test_an_answer_can_be_stopped_and_is_kept_as_far_as_it_came(assistant: Assis
     assert (exchange.answer, exchange.finish_reason) == (written(events), "cancelled")
 
 
+@pytest.mark.usefixtures("first_answer_waits")
 def test_a_new_question_ends_the_answer_before_it(assistant: Assistant, store: Store) -> None:
     with Session(assistant, None, store, options=LONG) as session:
         session.send("first")
