@@ -35,7 +35,11 @@ def describe(backend: Backend, version: str, *, token: bool) -> Schema:
         "/v1/audio/transcriptions": {"post": _transcription(backend)},
         "/v1/models": {"get": _get("The one model there is", _listed(backend))},
         "/v1/models/{name}": {"get": _get("It alone", _model(backend), name=True)},
-        "/health": {"get": _get("Whether questions are answered", _object({"status": TEXT}))},
+        "/health": {
+            "get": _get(
+                "Whether questions are answered", _object({"status": TEXT, "loaded": {"type": "boolean"}})
+            )
+        },
         "/metrics": {"get": _get("For Prometheus", TEXT, kind="text/plain")},
         "/openapi.json": {"get": _get("This description", {"type": "object"})},
     }
