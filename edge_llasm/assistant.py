@@ -90,6 +90,7 @@ class Assistant:
         trim_window: bool = False,
         kv_type: str = "f16",
         flash_attention: str = "auto",
+        repack: str = "auto",
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
@@ -98,7 +99,7 @@ class Assistant:
         `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
         is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
         the model was trained on the full window: faster, and less exact (`edge-llasm models NAME` shows by how much).
-        `kv_type` is f16 or q8_0, `flash_attention` auto, on or off (llama_setup.py).
+        `kv_type` is f16 or q8_0, `flash_attention` and `repack` auto, on or off (llama_setup.py).
         Threads and batches are those that `edge-llasm tune` found best, if it was run.
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
@@ -116,6 +117,7 @@ class Assistant:
                 speech=speech,
                 kv_type=kv_type,
                 flash_attention=flash_attention,
+                repack=repack,
                 verbose=verbose,
                 progress=report,
             )
@@ -256,7 +258,7 @@ class Assistant:
     def _origin(self) -> str:
         """What else a KV cache depends on."""
         llm, setup = self.llm, self.llm.setup
-        how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention}"
+        how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention} {setup.repack}"
         return f"{self.bundle.llm_entry.sha256} {how} {library_version()}"
 
     def _begin(self) -> None:
@@ -265,7 +267,7 @@ class Assistant:
             head = self._composer.head(())
             if length(head) > WORTH_KEEPING:
                 setup = self.llm.setup
-                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
+                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}.{setup.repack}"
                 self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
 
     def transcribe(

@@ -86,7 +86,7 @@ class Llama:
         read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
         device = llm_device(device).device
-        model = load_model(lib, path, device, progress)
+        model = load_model(lib, path, device, setup, progress)
         try:
             context = new_context(lib, model, n_ctx, device, setup)
         except BaseException:

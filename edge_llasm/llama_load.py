@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_llasm.cores import usable_processors
 from edge_llasm.errors import EngineError
 from edge_llasm.llama_library import log
-from edge_llasm.llama_setup import FLASH_ATTENTION, KV_TYPES, Setup
+from edge_llasm.llama_setup import FLASH_ATTENTION, KV_TYPES, REPACK, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,11 @@ MAX_THREADS = 8
 
 
 def load_model(
-    lib: Any, path: str | os.PathLike[str], device: str, progress: Callable[[float], None] | None
+    lib: Any,
+    path: str | os.PathLike[str],
+    device: str,
+    setup: Setup,
+    progress: Callable[[float], None] | None,
 ) -> Any:
     """A llama_model; what `progress` raises, and Ctrl-C, stop the loading. Raises EngineError."""
     raised: list[BaseException] = []
@@ -48,6 +52,7 @@ def load_model(
     none = (ctypes.c_void_p * 1)(None)
     if device == "cpu":  # an empty list of devices: a GPU build does not even start the GPU
         params.devices = ctypes.cast(none, ctypes.c_void_p)
+    params.use_extra_bufts = REPACK[setup.repack]
     callback = lib.llama_progress_callback(report)
     params.progress_callback = callback
     log.clear()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 
 from edge_llasm.errors import EngineError
 
-__all__ = ["DEFAULTS", "FLASH_ATTENTION", "KV_TYPES", "Setup"]
+__all__ = ["DEFAULTS", "FLASH_ATTENTION", "KV_TYPES", "REPACK", "Setup"]
 
 FLASH_ATTENTION = {"auto": -1, "on": 1, "off": 0}
 """Attention in one pass over the keys, without a matrix of scores; our word -> llama.h's llama_flash_attn_type"""
 KV_TYPES = {"f16": 1, "q8_0": 8}
 """Our word -> ggml's type. q8_0: 8 bits and a scale for each 32 numbers, a little more than half of the memory"""
+REPACK = {"auto": platform.machine().lower() not in ("x86_64", "amd64"), "on": True, "off": False}
+"""Whether quantized weights are copied into another order for the processor, or read from the mapped file. Copied ones
+take their memory once more and seconds to load; on x86 they write somewhat faster and read a prompt far slower
+(docs/performance.md); on ARM llama.cpp's fast kernels want them"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Setup:
     """auto, on or off; auto: on where the device can do it"""
     kv_type: str = "f16"
     """numbers of the KV cache: f16 or q8_0"""
+    repack: str = "auto"
+    """auto, on or off; auto: off on x86. Without meaning on a GPU"""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number below 1, EngineError for a word that is none, or for two that do not agree."""
@@ -35,7 +42,7 @@ class Setup:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, not {number}")
-        for name, known in (("flash_attention", FLASH_ATTENTION), ("kv_type", KV_TYPES)):
+        for name, known in (("flash_attention", FLASH_ATTENTION), ("kv_type", KV_TYPES), ("repack", REPACK)):
             if getattr(self, name) not in known:
                 raise EngineError(
                     f"no {name} is called {getattr(self, name)!r}; choose one of {', '.join(known)}"

@@ -48,6 +48,7 @@ def load_parts(
     speech: str = "auto",
     kv_type: str = DEFAULTS.kv_type,
     flash_attention: str = DEFAULTS.flash_attention,
+    repack: str = DEFAULTS.repack,
     verbose: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Parts:
@@ -65,7 +66,7 @@ def load_parts(
     answered_by = llm_device(device)
     tuned = tuned_for(bundle, answered_by.device)
     n_threads = tuned.speech_threads if heard_by.engine == "onnx" else None
-    setup = replace(tuned.setup, kv_type=kv_type, flash_attention=flash_attention)
+    setup = replace(tuned.setup, kv_type=kv_type, flash_attention=flash_attention, repack=repack)
     checked, shares = Checked(checked_file()), _Shares(progress)
     hearing, answering = (
         shares.part(sum(file.size for file in bundle.files if file.name in names))

@@ -73,19 +73,18 @@ def main() -> None:
     parser.add_argument("--upgrade", action="store_true", help="take the newest that pyproject.toml allows")
     parser.add_argument("--torch-wheel", type=Path, action="append", default=[], metavar="FILE")
     options = parser.parse_args()
-    dev = compile_group(
-        "dev", PROJECT, "--extra", "bench", "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--group", "dev",
-        upgrade=options.upgrade,
-    )  # fmt: skip
+    tested = ["--group", "dev"]
+    for extra in ("bench", "media", "hotkey", "serve"):
+        tested += ["--extra", extra]
+    dev = compile_group("dev", PROJECT, *tested, upgrade=options.upgrade)
     write("dev", dev)
     held = FOLDER / "dev.txt"
     write("runtime", compile_group("runtime", PROJECT, upgrade=options.upgrade, constraints=held))
     build = compile_group("build", "--group", "build", upgrade=options.upgrade, constraints=held)
     write("build", build)
     everything = compile_group(
-        "torch", PROJECT, "--extra", "bench", "--extra", "media", "--extra", "hotkey", "--extra", "serve", "--extra", "train",
-        "--group", "dev", upgrade=options.upgrade, constraints=held,
-    )  # fmt: skip
+        "torch", PROJECT, *tested, "--extra", "train", upgrade=options.upgrade, constraints=held
+    )
     known = {package(block) for block in dev}
     added = [block for block in everything if package(block) not in known]
     write("torch-cuda", [block for block in added if CUDA.match(block)])

@@ -20,7 +20,7 @@ from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
 from edge_llasm.llama_library import load_library, log
-from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES
+from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES, REPACK
 from edge_llasm.tuned import tuned_for
 
 __all__ = ["BareLlama", "main"]
@@ -39,6 +39,7 @@ class BareLlama:
         device: str = "auto",
         kv_type: str = DEFAULTS.kv_type,
         flash_attention: str = DEFAULTS.flash_attention,
+        repack: str = DEFAULTS.repack,
     ) -> None:
         """Raises UnknownModel, BundleError, DeviceError, EngineError."""
         bundle = Bundle.find(model)
@@ -46,7 +47,7 @@ class BareLlama:
         load_library()
         start = perf_counter()
         tuned = tuned_for(bundle, llm_device(device).device).setup  # as the product runs it
-        setup = replace(tuned, kv_type=kv_type, flash_attention=flash_attention)
+        setup = replace(tuned, kv_type=kv_type, flash_attention=flash_attention, repack=repack)
         self._llama = Llama.open(bundle.llm_file, n_ctx=bundle.llm.n_ctx, device=device, setup=setup)
         load_ms = 1000 * (perf_counter() - start)
         self._lib, self._context = self._llama._lib, self._llama._context  # the calls are made here
@@ -54,7 +55,7 @@ class BareLlama:
         self._speech, self._n_ctx, self._fed = bundle.speech, bundle.llm.n_ctx, 0
         gguf = read_gguf(bundle.llm_file)
         self.loaded = Loaded(
-            name="llama.cpp, a bare loop",
+            name="llama.cpp, a bare loop" + (", repacked" if repack == "on" else ""),
             load_ms=load_ms,
             note="hears nothing",
             device=self._llama.device,
@@ -115,6 +116,7 @@ def main() -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--kv-type", choices=tuple(KV_TYPES), default=DEFAULTS.kv_type)
     parser.add_argument("--flash-attention", choices=tuple(FLASH_ATTENTION), default=DEFAULTS.flash_attention)
+    parser.add_argument("--repack", choices=tuple(REPACK), default=DEFAULTS.repack)
     options = vars(parser.parse_args())
     serve(lambda: BareLlama(**options))
 

@@ -22,7 +22,7 @@ from edge_llasm.bundle import ONNX_FILE, SPEECH_FILE, WEIGHTS_FILE, Bundle
 from edge_llasm.composer import Composer, default_sampling
 from edge_llasm.devices import DEVICES, SPEECH_ENGINES, choose_devices
 from edge_llasm.gguf_file import read_gguf
-from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES
+from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES, REPACK
 from edge_llasm.prompt import Turn as ChatTurn
 from edge_llasm.segments import Tokens
 from edge_llasm.speech import onnx
@@ -49,6 +49,7 @@ class EdgeLlasm:
         window: str = "auto",
         kv_type: str = DEFAULTS.kv_type,
         flash_attention: str = DEFAULTS.flash_attention,
+        repack: str = DEFAULTS.repack,
         cold: bool = False,
     ) -> None:
         """`window` is one of WINDOWS; `cold` forgets before each turn what was read for the one before.
@@ -62,7 +63,12 @@ class EdgeLlasm:
         self._speaker = Speaker()
         start = perf_counter()
         self._assistant = Assistant.load(
-            bundle, device=device, speech=speech, kv_type=kv_type, flash_attention=flash_attention
+            bundle,
+            device=device,
+            speech=speech,
+            kv_type=kv_type,
+            flash_attention=flash_attention,
+            repack=repack,
         )
         load_ms = 1000 * (perf_counter() - start)
         self._options = default_sampling(bundle)
@@ -118,6 +124,7 @@ class EdgeLlasm:
         name = ["edge-llasm", assistant.devices.speech.engine]
         name += [] if window == "auto" else [f"{window} window"]
         name += ["no cache"] if self._cold else []
+        name += ["repacked"] if assistant.llm.setup.repack == "on" else []
         return Loaded(
             name=", ".join(name),
             load_ms=load_ms,
@@ -198,6 +205,7 @@ def main() -> None:
     parser.add_argument("--window", choices=WINDOWS, default="auto")
     parser.add_argument("--kv-type", choices=tuple(KV_TYPES), default=DEFAULTS.kv_type)
     parser.add_argument("--flash-attention", choices=tuple(FLASH_ATTENTION), default=DEFAULTS.flash_attention)
+    parser.add_argument("--repack", choices=tuple(REPACK), default=DEFAULTS.repack)
     parser.add_argument("--cold", action="store_true")
     options = vars(parser.parse_args())
     serve(lambda: EdgeLlasm(**options))

@@ -18,7 +18,7 @@ __all__ = ["BARE", "OURS", "RIVALS", "Entry", "Subject", "entries"]
 
 OURS, BARE = "edge-llasm", "llama.cpp"
 """What is measured always: this package as it is used, and llama.cpp alone on the same file"""
-_OURS_MODULE = "edge_llasm.bench.ours"
+_OURS_MODULE, _BARE_MODULE = "edge_llasm.bench.ours", "edge_llasm.bench.bare"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ RIVALS: Mapping[str, Rival] = MappingProxyType(
         "no-cache": Rival(
             "edge-llasm that reads the whole prompt in every turn", (f"{_OURS_MODULE} --cold",)
         ),
+        "repack": Rival(
+            "quantized weights copied for the processor, by edge-llasm and by llama.cpp alone",
+            (f"{_OURS_MODULE} --repack on", f"{_BARE_MODULE} --repack on"),
+        ),
     }
 )
 
@@ -84,7 +88,8 @@ class Subject:
     """of our own row: a word of ours.WINDOWS"""
     kv_type: str = DEFAULTS.kv_type
     flash_attention: str = DEFAULTS.flash_attention
-    """both of ours and llama.cpp's own row"""
+    repack: str = DEFAULTS.repack
+    """all of ours and llama.cpp's own row"""
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,14 @@ def entries(subject: Subject, against: Sequence[str]) -> list[Entry]:
     """Our own row first, then llama.cpp's, then those of `against`. Raises EngineError for what cannot be here."""
     model, device = ("--model", str(subject.bundle)), ("--device", subject.device)
     ours = ("--speech", subject.speech, "--window", subject.window)
-    setup = ("--kv-type", subject.kv_type, "--flash-attention", subject.flash_attention)
+    setup = (
+        *("--kv-type", subject.kv_type),
+        *("--flash-attention", subject.flash_attention),
+        *("--repack", subject.repack),
+    )
     found = [
         Entry(OURS, ("-m", _OURS_MODULE, *model, *device, *ours, *setup)),
-        Entry(BARE, ("-m", "edge_llasm.bench.bare", *model, *device, *setup)),
+        Entry(BARE, ("-m", _BARE_MODULE, *model, *device, *setup)),
     ]
     for name in dict.fromkeys(against):
         rival = RIVALS[name]

@@ -37,6 +37,7 @@ class Question:
     trim_window: bool
     kv_type: str
     flash_attention: str
+    repack: str
     temperature: float | None
     seed: int | None
     max_tokens: int | None

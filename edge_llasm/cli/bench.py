@@ -31,8 +31,9 @@ Rivals, each in a process of its own; pytorch, cascade and mtmd need a checkout:
   onnx         our engine for the CPU, with a window as long as the clip and with the full one
   whisper.cpp  our engine for GPUs, likewise
   no-cache     our own row without what is kept of the turn before
+  repack       our own row and llama.cpp's with --repack on
 """
-AGAINST = ("pytorch", "cascade", "mtmd", "onnx", "whisper.cpp", "no-cache")
+AGAINST = ("pytorch", "cascade", "mtmd", "onnx", "whisper.cpp", "no-cache", "repack")
 SIZES = ("nano", "laptop", "7b")
 PICTURES = (".svg", ".png")
 
@@ -97,6 +98,7 @@ def bench(
     trim_window: bool,
     kv_type: str,
     flash_attention: str,
+    repack: str,
     size: str | None,
     rival: Path | None,
     against: tuple[str, ...],
@@ -131,7 +133,8 @@ def bench(
     try:
         files = _files(model, size, rival, against)
         window = "clip" if trim_window else "auto"
-        subject = Subject(files.bundle, files.rival, device, speech, window, kv_type, flash_attention)
+        setup = (kv_type, flash_attention, repack)
+        subject = Subject(files.bundle, files.rival, device, speech, window, *setup)
         report = measure(subject, against, cases(seconds, turns), rounds, status.show, process=process)
     finally:
         status.clear()

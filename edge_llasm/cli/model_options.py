@@ -7,7 +7,7 @@ import click
 
 __all__ = ["LOADED_WITH", "MODEL_OPTIONS", "model_options", "unload_option"]
 
-LOADED_WITH = ("device", "speech", "trim_window", "kv_type", "flash_attention", "verbose")
+LOADED_WITH = ("device", "speech", "trim_window", "kv_type", "flash_attention", "repack", "verbose")
 """Those that `Assistant.load` takes under the same names, the model apart"""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -52,6 +52,13 @@ MODEL_OPTIONS = (
         default="auto",
         show_default=True,
         help="auto: on where the device can do it. --kv-type q8_0 needs it.",
+    ),
+    click.option(
+        "--repack",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="Copy quantized weights into another order for the processor, in memory of their own. auto: not on x86.",
     ),
 )
 
