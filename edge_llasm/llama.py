@@ -195,8 +195,9 @@ class Llama:
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_greedy())
         else:
             seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_p(options.top_p, 1))
+            # min-p first: it needs no order, and what it leaves is sorted in no time; top-p would sort the vocabulary.
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(options.min_p, 1))
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_p(options.top_p, 1))
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_temp(options.temperature))
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_dist(seed))
         return Sampler(self, lib, chain, None if grammar is None else GrammarChain(lib, chain, grammar))

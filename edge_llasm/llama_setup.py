@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 
 from edge_llasm.errors import EngineError
@@ -13,10 +12,9 @@ FLASH_ATTENTION = {"auto": -1, "on": 1, "off": 0}
 """Attention in one pass over the keys, without a matrix of scores; our word -> llama.h's llama_flash_attn_type"""
 KV_TYPES = {"f16": 1, "q8_0": 8}
 """Our word -> ggml's type. q8_0: 8 bits and a scale for each 32 numbers, a little more than half of the memory"""
-REPACK = {"auto": platform.machine().lower() not in ("x86_64", "amd64"), "on": True, "off": False}
-"""Whether quantized weights are copied into another order for the processor, or read from the mapped file. Copied ones
-take their memory once more and seconds to load; on x86 they write somewhat faster and read a prompt far slower
-(docs/performance.md); on ARM llama.cpp's fast kernels want them"""
+REPACK = {"on": True, "off": False}
+"""Whether quantized weights are copied into another order for the processor, as llama.cpp does by itself, or read from
+the mapped file. A copy takes its memory and up to seconds of loading; answers are written faster (docs/performance.md)"""
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,8 @@ class Setup:
     """auto, on or off; auto: on where the device can do it"""
     kv_type: str = "f16"
     """numbers of the KV cache: f16 or q8_0"""
-    repack: str = "auto"
-    """auto, on or off; auto: off on x86. Without meaning on a GPU"""
+    repack: str = "on"
+    """on or off. Without meaning on a GPU"""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number below 1, EngineError for a word that is none, or for two that do not agree."""

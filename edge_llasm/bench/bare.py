@@ -55,7 +55,7 @@ class BareLlama:
         self._speech, self._n_ctx, self._fed = bundle.speech, bundle.llm.n_ctx, 0
         gguf = read_gguf(bundle.llm_file)
         self.loaded = Loaded(
-            name="llama.cpp, a bare loop" + (", repacked" if repack == "on" else ""),
+            name="llama.cpp, a bare loop" + (", mapped" if repack == "off" else ""),
             load_ms=load_ms,
             note="hears nothing",
             device=self._llama.device,

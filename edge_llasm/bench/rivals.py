@@ -66,9 +66,9 @@ RIVALS: Mapping[str, Rival] = MappingProxyType(
         "no-cache": Rival(
             "edge-llasm that reads the whole prompt in every turn", (f"{_OURS_MODULE} --cold",)
         ),
-        "repack": Rival(
-            "quantized weights copied for the processor, by edge-llasm and by llama.cpp alone",
-            (f"{_OURS_MODULE} --repack on", f"{_BARE_MODULE} --repack on"),
+        "mapped": Rival(
+            "quantized weights read from the mapped file, by edge-llasm and by llama.cpp alone",
+            (f"{_OURS_MODULE} --repack off", f"{_BARE_MODULE} --repack off"),
         ),
     }
 )

@@ -55,10 +55,11 @@ MODEL_OPTIONS = (
     ),
     click.option(
         "--repack",
-        type=click.Choice(["auto", "on", "off"]),
-        default="auto",
+        type=click.Choice(["on", "off"]),
+        default="on",
         show_default=True,
-        help="Copy quantized weights into another order for the processor, in memory of their own. auto: not on x86.",
+        help="on: copy quantized weights into another order for the processor, and write faster. off: leave them in "
+        "the mapped file, load sooner and in less memory.",
     ),
 )
 
