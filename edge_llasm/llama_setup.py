@@ -14,7 +14,7 @@ KV_TYPES = {"f16": 1, "q8_0": 8}
 """Our word -> ggml's type. q8_0: 8 bits and a scale for each 32 numbers, a little more than half of the memory"""
 REPACK = {"on": True, "off": False}
 """Whether quantized weights are copied into another order for the processor, as llama.cpp does by itself, or read from
-the mapped file. A copy takes its memory and up to seconds of loading; answers are written faster (docs/performance.md)"""
+the mapped file. A copy takes its memory and time of loading; answers are written faster (docs/performance.md)"""
 
 
 @dataclass(frozen=True)

@@ -170,9 +170,10 @@ class Llm:
     def close(self) -> None:
         """Free the model. Closing twice is fine; Busy while an answer is half read."""
         with self._alone():
-            self.shelf.room = 0  # nobody asks any more
+            room, self.shelf.room = self.shelf.room, 0  # nobody asks any more: what is lost is not put away
             self.shelf.clear()
             self._cache.keep_head(lose_rest=True)
+            self.shelf.room = room
             self._cache.forget()
             self._llama.close()
 

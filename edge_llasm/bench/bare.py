@@ -1,7 +1,7 @@
 """llama.cpp alone: the same file and the same threads in a loop of C calls, without a guard, a stop or any text.
 
 What Python adds to a token is read off against it. It hears nothing: its prompt is as many tokens as the recording
-would take.
+would take, behind as many as every chat begins with.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from time import perf_counter
 from edge_llasm.bench.candidate import ANSWER, Loaded, Turn
 from edge_llasm.bench.worker import serve
 from edge_llasm.bundle import Bundle
+from edge_llasm.composer import Composer
 from edge_llasm.devices import DEVICES, llm_device
 from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_setup import DEFAULTS, FLASH_ATTENTION, KV_TYPES, REPACK
+from edge_llasm.segments import length
 from edge_llasm.tuned import tuned_for
 
 __all__ = ["BareLlama", "main"]
@@ -53,6 +55,7 @@ class BareLlama:
         self._lib, self._context = self._llama._lib, self._llama._context  # the calls are made here
         self._greedy = self._lib.llama_sampler_init_greedy()
         self._speech, self._n_ctx, self._fed = bundle.speech, bundle.llm.n_ctx, 0
+        self._head = length(Composer(bundle, self._llama.tokenize, self._n_ctx).head(()))
         gguf = read_gguf(bundle.llm_file)
         self.loaded = Loaded(
             name="llama.cpp, a bare loop" + (", mapped" if repack == "off" else ""),
@@ -67,13 +70,13 @@ class BareLlama:
         """Raises PromptTooLong, EngineError."""
         if first:
             self._fed = self._llama.forget(0)
+            self._read(self._head)
         n = ceil(seconds / self._speech.window_seconds) * (self._speech.n_queries + 2)
         cached = self._fed
         if cached + n + ANSWER > self._n_ctx:
             raise PromptTooLong(f"the prompt takes {cached + n} of the model's {self._n_ctx} tokens")
         start = perf_counter()
-        for at in range(0, n, self._llama.n_batch):
-            self._feed([ANY] * min(self._llama.n_batch, n - at))
+        self._read(n)
         read = perf_counter()
         token = self._likeliest()
         begun = perf_counter()
@@ -97,6 +100,10 @@ class BareLlama:
             self._lib.llama_sampler_free(self._greedy)
             self._greedy = None
         self._llama.close()
+
+    def _read(self, n: int) -> None:
+        for at in range(0, n, self._llama.n_batch):
+            self._feed([ANY] * min(self._llama.n_batch, n - at))
 
     def _feed(self, tokens: list[int]) -> None:
         ids = (ctypes.c_int32 * len(tokens))(*tokens)  # the batch only points to it
