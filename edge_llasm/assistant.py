@@ -267,7 +267,8 @@ class Assistant:
             head = self._composer.head(())
             if length(head) > WORTH_KEEPING:
                 setup = self.llm.setup
-                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}.{setup.repack}"
+                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
+                way += ".mapped" if setup.repack == "off" else ""
                 self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
 
     def transcribe(

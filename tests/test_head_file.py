@@ -183,6 +183,8 @@ def test_ways_to_run_a_model_have_a_file_each(ask: Ask) -> None:
     ask()
     assert ask(flash_attention="off")[1].cached_tokens == 0
     assert kept() == ["tiny.cpu.f16.auto.cache", "tiny.cpu.f16.off.cache"]
+    ask(repack="off")
+    assert "tiny.cpu.f16.auto.mapped.cache" in kept()
 
 
 def test_a_removed_model_takes_its_file_along(instructed: Path, ask: Ask, home: Path) -> None:
