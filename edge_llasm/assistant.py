@@ -31,6 +31,7 @@ from edge_llasm.head_file import head_file
 from edge_llasm.hearing import Hearing
 from edge_llasm.kv_cache import WORTH_KEEPING
 from edge_llasm.llama_library import library_version
+from edge_llasm.llama_setup import DEFAULTS
 from edge_llasm.llm import Piece
 from edge_llasm.loading import Parts, load_parts
 from edge_llasm.prompt import Spoken, Turn
@@ -88,9 +89,9 @@ class Assistant:
         device: str = "auto",
         speech: str = "auto",
         trim_window: bool = False,
-        kv_type: str = "f16",
-        flash_attention: str = "auto",
-        repack: str = "on",
+        kv_type: str = DEFAULTS.kv_type,
+        flash_attention: str = DEFAULTS.flash_attention,
+        repack: str = DEFAULTS.repack,
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
