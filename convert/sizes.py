@@ -19,7 +19,7 @@ _MOST_BITS = (
     8.5  # of the embedding and the output layer, which the quantizer spares, where it quantizes at all
 )
 _NAME_BYTES, _PIECE_BYTES = 64, 40  # about what a tensor's and a piece's description take
-_ONNX_TENSOR_BYTES = 300  # a tensor's and its node's share
+_ONNX_TENSOR_BYTES = 380  # a tensor's and its node's share
 
 
 def speech_bytes(shape: WhisperShape, speech_type: str) -> int:

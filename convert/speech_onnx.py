@@ -4,29 +4,34 @@
 what is put in. The queries are constants, as every clip is asked the same. The numbers lie in ``speech.weights``.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.adapter import IR_VERSION
 from convert.speech_weights import (
     BLOCK,
     CONVOLUTIONS,
+    FLOATS,
+    PEAK,
     POSITIONS,
     QUERIES,
+    ZERO,
     Entry,
     OnnxType,
     in_blocks,
     layout,
 )
-from convert.tower import LAST_NORMS, Block, Linear, blocks
+from convert.tower import LAST_NORMS, Attention, Block, Linear, blocks
 from convert.whisper import WhisperShape
 
 OPSET = 17
 ORT = "com.microsoft"
 """onnxruntime's own operators: since 1.23 it has them all on every processor"""
+FLOAT = 1
+"""ONNX's number of float32"""
 IN_INT8 = 4
 """MatMulNBits' accuracy_level that rounds its input too"""
 EPSILON = 1e-5
@@ -63,6 +68,7 @@ class _Tower:
         self._kind = kind
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self._rounded: dict[str, tuple[str, str]] = {}
 
     def hear(self) -> None:
         """From the spectrogram to the states."""
@@ -92,57 +98,69 @@ class _Tower:
 
     def _decoder_block(self, block: Block, value: str, heard: str) -> str:
         value = self._own_attention(block, value, self._shape.decoder_heads, causal=True)
-        value = self._cross_attention(block, value, heard)
+        if block.cross is not None:
+            asking = self._norm(value, block.norms[1])
+            found = self._attention(block.cross, asking, heard, self._shape.decoder_heads)
+            value = self._add(value, found)
         return self._feed_forward(block, value)
 
     def _own_attention(self, block: Block, value: str, n_heads: int, *, causal: bool) -> str:
-        d = self._shape.d
-        qkv = self._linear(block.qkv, self._norm(value, block.norms[0]))
-        parts = self._split(qkv, 3 * [d])
-        return self._add(
-            value, self._linear(block.out, self._attention(block.out.name, parts, n_heads, causal))
-        )
-
-    def _cross_attention(self, block: Block, value: str, heard: str) -> str:
-        asking, there, out = block.cross
-        query = self._linear(asking, self._norm(value, block.norms[1]))
-        parts = [query, *self._split(self._linear(there, heard), 2 * [self._shape.d])]
-        found = self._attention(out.name, parts, self._shape.decoder_heads, causal=False)
-        return self._add(value, self._linear(out, found))
+        normed = self._norm(value, block.norms[0])
+        return self._add(value, self._attention(block.own, normed, normed, n_heads, causal))
 
     def _feed_forward(self, block: Block, value: str) -> str:
         wide = self._linear(block.fc1, self._norm(value, block.norms[-1]))
         return self._add(value, self._linear(block.fc2, self._gelu(wide, f"{wide}.gelu")))
 
-    def _attention(self, name: str, parts: Sequence[str], n_heads: int, causal: bool) -> str:
-        """Queries, keys and values (n, d) each -> (n of the queries, d)."""
-        axis = self._ints("axis_0", [0])
+    def _attention(
+        self, linears: Attention, asking: str, there: str, n_heads: int, causal: bool = False
+    ) -> str:
+        """``asking`` (n, d) looks at ``there`` (m, d) -> (n, d)."""
+        axis, name = self._ints("axis_0", [0]), linears.out.name
+        parts = [
+            self._linear(linears.query, asking),
+            self._linear(linears.key, there),
+            self._linear(linears.value, there),
+        ]
         batch = [self._node("Unsqueeze", [part, axis], f"{part}.batch") for part in parts]
-        found = self._node(
-            "MultiHeadAttention",
-            batch,
-            f"{name}.attention",
-            ORT,
-            num_heads=n_heads,
-            unidirectional=int(causal),
-        )
-        return self._node("Squeeze", [found, axis], f"{name}.found")
+        kind = {"num_heads": n_heads, "unidirectional": int(causal)}
+        found = self._node("MultiHeadAttention", batch, f"{name}.attention", ORT, **kind)
+        return self._linear(linears.out, self._node("Squeeze", [found, axis], f"{name}.found"))
 
     def _linear(self, linear: Linear, value: str) -> str:
-        weight, bias, name = f"{linear.name}.weight", f"{linear.name}.bias", f"{linear.name}.output"
-        if self._kind == "f32":
-            return self._node("Gemm", [value, weight, bias], name)
+        weight, name = f"{linear.name}.weight", f"{linear.name}.output"
+        bias = [f"{linear.name}.bias"] if linear.has_bias else []
+        if self._kind in FLOATS:
+            if self._kind == "f16":  # onnxruntime does it once, when it loads the graph
+                weight = self._node("Cast", [weight], f"{weight}.f32", to=FLOAT)
+            return self._node("Gemm", [value, weight, *bias], name)
         scale = f"{linear.name}.scale"
         if in_blocks(linear, self._kind):
             sizes = {"K": linear.n_in, "N": linear.n_out, "bits": 8, "block_size": BLOCK}
-            parts = [value, weight, scale, "", "", bias]
+            parts = [value, weight, scale, *(["", "", *bias] if bias else [])]
             return self._node("MatMulNBits", parts, name, ORT, accuracy_level=IN_INT8, **sizes)
-        return self._node("DynamicQuantizeMatMul", [value, weight, scale, "", bias], name, ORT)
+        rounded, of_rows = self._round(value)
+        parts = [rounded, weight, self._float("one", 1.0), scale, self._zero()]
+        product = self._node("MatMulIntegerToFloat", parts, f"{name}.rounded", ORT)
+        product = self._node("Mul", [product, of_rows], f"{name}.product")
+        return self._node("Add", [product, *bias], name) if bias else product
 
-    def _split(self, value: str, sizes: list[int]) -> list[str]:
-        names = [f"{value}.{i}" for i in range(len(sizes))]
-        self._nodes("Split", [value, self._ints(f"split_{len(sizes)}", sizes)], names, axis=1)
-        return names
+    def _round(self, value: str) -> tuple[str, str]:
+        """(n, d) -> u8 around ZERO, and what one of them is worth in each row (n, 1).
+
+        It is what MatMulIntegerToFloat cannot do itself: it knows one scale for all rows.
+        """
+        if value in self._rounded:
+            return self._rounded[value]
+        most = self._node("ReduceMax", [value], f"{value}.max", axes=[-1])
+        least = self._node("ReduceMin", [value], f"{value}.min", axes=[-1])
+        tiny = self._float("tiny", float(np.finfo(np.float32).tiny) * PEAK)  # a row of zeros stays one
+        peak = self._node("Max", [most, self._node("Neg", [least], f"{value}.depth"), tiny], f"{value}.peak")
+        scale = self._node("Div", [peak, self._float("peak", PEAK)], f"{value}.scale")
+        whole = self._node("Div", [value, scale], f"{value}.scaled")
+        rounded = self._node("QuantizeLinear", [whole, self._float("one", 1.0), self._zero()], f"{value}.u8")
+        self._rounded[value] = rounded, scale
+        return rounded, scale
 
     def _norm(self, value: str, name: str, output: str = "") -> str:
         parts = [value, f"{name}.weight", f"{name}.bias"]
@@ -155,10 +173,19 @@ class _Tower:
         return self._node("Add", [value, change], f"{change}.sum")
 
     def _ints(self, name: str, values: list[int]) -> str:
+        return self._constant(name, np.array(values, np.int64))
+
+    def _float(self, name: str, value: float) -> str:
+        return self._constant(name, np.array(value, np.float32))
+
+    def _zero(self) -> str:
+        return self._constant("zero", np.array(ZERO, np.uint8))
+
+    def _constant(self, name: str, value: NDArray[np.generic]) -> str:
         from onnx import numpy_helper
 
         if name not in [constant.name for constant in self.constants]:
-            self.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
+            self.constants.append(numpy_helper.from_array(value, name))
         return name
 
     def _node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
@@ -178,7 +205,12 @@ class _Tower:
 def _external(entry: Entry, weights: str) -> Any:
     from onnx import StringStringEntryProto, TensorProto
 
-    kinds = {"<f4": TensorProto.FLOAT, "|i1": TensorProto.INT8, "|u1": TensorProto.UINT8}
+    kinds = {
+        "<f4": TensorProto.FLOAT,
+        "<f2": TensorProto.FLOAT16,
+        "|i1": TensorProto.INT8,
+        "|u1": TensorProto.UINT8,
+    }
     tensor = TensorProto(
         name=entry.name, dims=entry.dims, data_type=kinds[entry.dtype], data_location=TensorProto.EXTERNAL
     )

@@ -4,9 +4,10 @@ Where each of them lies follows from the tower's shape alone, so that the graph 
 one tensor at a time: neither ever needs the memory of a whole model, nor meets protobuf's limit of 2 GB. The runtime
 maps the file for as long as it packs the numbers for its processor.
 
-q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's type of that name does. int8
-rounds an output's weights by one scale and a whole input by another, the fastest that a CPU can do, but where the rows
-are the few queries: there blocks cost next to nothing.
+f16 and f32 compute in floats. q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's
+type of that name does. int8 rounds by rows: an output's weights by one scale, and each position of an input by its own.
+Its products are three times as fast as those of blocks; where the rows are the few queries it keeps the blocks, which
+cost next to nothing there.
 """
 
 from collections.abc import Iterator
@@ -24,15 +25,17 @@ from convert.tensors import Tensors
 from convert.tower import Linear, linears, norms
 from convert.whisper import WhisperShape, expected_shape, read_tensor, start_embedding
 
-OnnxType = Literal["q8_0", "int8", "f32"]
-ONNX_TYPES: tuple[OnnxType, ...] = ("q8_0", "int8", "f32")
+OnnxType = Literal["int8", "q8_0", "f16", "f32"]
+ONNX_TYPES: tuple[OnnxType, ...] = ("int8", "q8_0", "f16", "f32")
+FLOATS: dict[str, str] = {"f16": "<f2", "f32": "<f4"}
+"""Of which the weights are numbers, in numpy's names"""
 
 ALIGNMENT = 64
 """Bytes: where a tensor may begin, for the processor's widest loads"""
-INT8_PEAK = 64
-"""Weights take 7 of 8 bits: a processor without VNNI adds two products in 16 bits, and 2 * 255 * 64 still fits"""
-BLOCK, BLOCK_PEAK, BLOCK_ZERO = 32, 127, 128
-"""Weights that share a scale, the largest of them when it is rounded, and what stands for 0"""
+PEAK, ZERO = 127, 128
+"""The largest number after rounding, and what stands for 0 where it has no sign"""
+BLOCK = 32
+"""Weights that share a scale in q8_0"""
 QUERIES, POSITIONS = "decoder.queries", "encoder.embed_positions.weight"
 CONVOLUTIONS = tuple(f"encoder.{conv}.{part}" for conv in ("conv1", "conv2") for part in ("weight", "bias"))
 
@@ -44,7 +47,7 @@ class Entry:
     name: str
     dims: tuple[int, ...]
     dtype: str
-    """numpy's: <f4, |i1 or |u1"""
+    """numpy's: <f4, <f2, |i1 or |u1"""
     offset: int = 0
     """bytes"""
 
@@ -78,8 +81,8 @@ def write_weights(
     """
     if kind not in ONNX_TYPES:
         raise ConvertError(f"unknown type {kind!r} of speech.onnx: choose one of {', '.join(ONNX_TYPES)}")
-    if kind != "f32" and shape.d % BLOCK:
-        raise ConvertError(f"{kind} needs a width that is a multiple of {BLOCK}, not {shape.d}: use f32")
+    if kind not in FLOATS and shape.d % BLOCK:
+        raise ConvertError(f"{kind} needs a width that is a multiple of {BLOCK}, not {shape.d}: use f16")
     with path.open("wb") as file:
         arrays = _arrays(shape, n_queries, tensors, kind)
         for entry, data in zip(layout(shape, n_queries, kind), arrays, strict=True):
@@ -94,19 +97,19 @@ def in_blocks(linear: Linear, kind: OnnxType) -> bool:
 
 def quantize(weight: NDArray[np.float32]) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
     """(n_out, n_in) f32 -> (n_in, n_out) i8 and a scale (n_out,) f32 for each output, symmetric around 0."""
-    rounded, scale = _round(weight, INT8_PEAK)
+    rounded, scale = _round(weight)
     return rounded.astype(np.int8).T, scale[:, 0]
 
 
 def quantize_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
-    """(n_out, n_in) f32 -> (n_out, n_blocks, BLOCK) u8 around BLOCK_ZERO and a scale (n_out, n_blocks) f32."""
-    rounded, scale = _round(weight.reshape(len(weight), -1, BLOCK), BLOCK_PEAK)
-    return (rounded + BLOCK_ZERO).astype(np.uint8), scale[..., 0]
+    """(n_out, n_in) f32 -> (n_out, n_blocks, BLOCK) u8 around ZERO and a scale (n_out, n_blocks) f32."""
+    rounded, scale = _round(weight.reshape(len(weight), -1, BLOCK))
+    return (rounded + ZERO).astype(np.uint8), scale[..., 0]
 
 
-def _round(weight: NDArray[np.float32], peak: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """To whole numbers up to ``peak`` times a scale, one for each row of the last axis."""
-    scale = np.abs(weight).max(axis=-1, keepdims=True) / np.float32(peak)
+def _round(weight: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """To whole numbers up to PEAK times a scale, one for each row of the last axis."""
+    scale = np.abs(weight).max(axis=-1, keepdims=True) / np.float32(PEAK)
     scale = np.maximum(scale, np.finfo(np.float32).tiny)  # a row of zeros stays one
     return np.rint(weight / scale), scale
 
@@ -120,15 +123,16 @@ def _entries(shape: WhisperShape, n_queries: int, kind: OnnxType) -> Iterator[En
         yield Entry(f"{norm}.bias", (shape.d,), "<f4")
     for linear in linears(shape):
         n_in, n_out = linear.n_in, linear.n_out
-        if kind == "f32":
-            yield Entry(f"{linear.name}.weight", (n_in, n_out), "<f4")
+        if kind in FLOATS:
+            yield Entry(f"{linear.name}.weight", (n_in, n_out), FLOATS[kind])
         elif in_blocks(linear, kind):
             yield Entry(f"{linear.name}.weight", (n_out, n_in // BLOCK, BLOCK), "|u1")
             yield Entry(f"{linear.name}.scale", (n_out, n_in // BLOCK), "<f4")
         else:
             yield Entry(f"{linear.name}.weight", (n_in, n_out), "|i1")
             yield Entry(f"{linear.name}.scale", (n_out,), "<f4")
-        yield Entry(f"{linear.name}.bias", (linear.n_out,), "<f4")
+        if linear.has_bias:
+            yield Entry(f"{linear.name}.bias", (n_out,), "<f4")
 
 
 def _arrays(
@@ -143,18 +147,13 @@ def _arrays(
         yield _read(tensors, f"{norm}.weight", shape)
         yield _read(tensors, f"{norm}.bias", shape)
     for linear in linears(shape):
-        weight = np.concatenate([_read(tensors, f"{name}.weight", shape) for name in linear.sources])
-        if kind == "f32":
+        weight = _read(tensors, f"{linear.name}.weight", shape)
+        if kind in FLOATS:
             yield weight.T
         else:
             yield from quantize_blocks(weight) if in_blocks(linear, kind) else quantize(weight)
-        yield np.concatenate([_bias(tensors, name, shape) for name in linear.sources])
-
-
-def _bias(tensors: Tensors, name: str, shape: WhisperShape) -> NDArray[np.float32]:
-    if name.endswith("k_proj"):
-        return np.zeros(shape.d, np.float32)
-    return _read(tensors, f"{name}.bias", shape)
+        if linear.has_bias:
+            yield _read(tensors, f"{linear.name}.bias", shape)
 
 
 def _read(tensors: Tensors, name: str, shape: WhisperShape) -> NDArray[np.float32]:

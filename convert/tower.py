@@ -1,9 +1,4 @@
-"""The speech tower as linear layers and norms: the names, shapes and sources that speech.onnx is made of.
-
-The products that read the same input are one: queries, keys and values of an attention, keys and values of the
-decoder's look at the encoder. A product with fewer and larger matrices spreads better over threads, and its input
-is rounded once.
-"""
+"""The speech tower as linear layers and norms: the names and shapes that speech.onnx is made of, all Hugging Face's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +15,28 @@ class Linear:
     name: str
     n_in: int
     n_out: int
-    sources: tuple[str, ...]
-    """Whisper's own layers, under Hugging Face's names: their outputs side by side. A key projection has no bias."""
     of_queries: bool = False
     """Whether its rows are the queries, some dozens, and not the window's positions."""
+
+    @property
+    def has_bias(self) -> bool:
+        """Whisper's key projections have none."""
+        return not self.name.endswith("k_proj")
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Its four products."""
+
+    query: Linear
+    key: Linear
+    value: Linear
+    out: Linear
+
+    @property
+    def linears(self) -> tuple[Linear, ...]:
+        """In the order of computation."""
+        return (self.query, self.key, self.value, self.out)
 
 
 @dataclass(frozen=True)
@@ -32,17 +45,16 @@ class Block:
 
     source: str
     """Hugging Face's name of it"""
-    qkv: Linear
-    out: Linear
+    own: Attention
     fc1: Linear
     fc2: Linear
-    cross: tuple[Linear, ...] = ()
-    """the decoder's look at the encoder: its queries, what it finds there, its output"""
+    cross: Attention | None = None
+    """the decoder's look at the encoder"""
 
     @property
     def linears(self) -> tuple[Linear, ...]:
         """In the order of computation."""
-        return (self.qkv, self.out, *self.cross, self.fc1, self.fc2)
+        return (*self.own.linears, *(self.cross.linears if self.cross else ()), self.fc1, self.fc2)
 
     @property
     def norms(self) -> tuple[str, ...]:
@@ -57,20 +69,12 @@ def blocks(shape: WhisperShape, side: str) -> Iterator[Block]:
     asking = side == "decoder"
     for layer in range(shape.decoder_layers if asking else shape.encoder_layers):
         at = f"{side}.layers.{layer}"
-        own, cross = f"{at}.self_attn", f"{at}.encoder_attn"
         yield Block(
             source=at,
-            qkv=Linear(f"{at}.qkv", d, 3 * d, tuple(f"{own}.{part}_proj" for part in "qkv"), asking),
-            out=Linear(f"{at}.out", d, d, (f"{own}.out_proj",), asking),
-            fc1=Linear(f"{at}.fc1", d, wide, (f"{at}.fc1",), asking),
-            fc2=Linear(f"{at}.fc2", wide, d, (f"{at}.fc2",), asking),
-            cross=(
-                Linear(f"{at}.cross_q", d, d, (f"{cross}.q_proj",), asking),
-                Linear(f"{at}.cross_kv", d, 2 * d, (f"{cross}.k_proj", f"{cross}.v_proj")),
-                Linear(f"{at}.cross_out", d, d, (f"{cross}.out_proj",), asking),
-            )
-            if asking
-            else (),
+            own=_attention(f"{at}.self_attn", d, asking, asking),
+            fc1=Linear(f"{at}.fc1", d, wide, asking),
+            fc2=Linear(f"{at}.fc2", wide, d, asking),
+            cross=_attention(f"{at}.encoder_attn", d, asking, of_queries=False) if asking else None,
         )
 
 
@@ -87,3 +91,10 @@ def norms(shape: WhisperShape) -> Iterator[str]:
         for block in blocks(shape, side):
             yield from block.norms
         yield last
+
+
+def _attention(at: str, d: int, asking: bool, of_queries: bool) -> Attention:
+    """`asking`: whether queries ask; `of_queries`: whether they ask each other."""
+    query, out = (Linear(f"{at}.{part}_proj", d, d, asking) for part in ("q", "out"))
+    key, value = (Linear(f"{at}.{part}_proj", d, d, of_queries) for part in "kv")
+    return Attention(query, key, value, out)

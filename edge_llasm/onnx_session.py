@@ -20,10 +20,12 @@ def open_session(
     *,
     verbose: bool = False,
     look_only: bool = False,
+    wide_sums: bool = False,
 ) -> Any:
     """An InferenceSession on `providers`, best first, and on the CPU for what they cannot do.
 
-    `look_only` prepares nothing for computing, which of a large graph takes seconds and its weights' memory again.
+    `look_only` prepares nothing for computing, which of a large graph takes seconds and its weights' memory again;
+    `wide_sums` is for graphs in 8 bits on a processor that loses something there (speech/eight_bits.py).
     Raises BundleError for a file that onnxruntime does not take, EngineError when there is no onnxruntime.
     """
     ort = onnxruntime()
@@ -34,6 +36,8 @@ def open_session(
     options.inter_op_num_threads = 1
     # Waiting threads would hold the cores that another engine needs next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if wide_sums:
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if look_only:
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

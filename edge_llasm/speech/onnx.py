@@ -18,6 +18,7 @@ from edge_llasm.cores import physical_cores
 from edge_llasm.errors import BundleError, EngineError
 from edge_llasm.manifest import SpeechSpec
 from edge_llasm.onnx_session import open_session
+from edge_llasm.speech.eight_bits import adds_up
 from edge_llasm.speech.mel import MEL_PER_POSITION, log_mel
 from edge_llasm.speech.window import fitting, window
 
@@ -25,6 +26,8 @@ __all__ = ["NAME", "OnnxSpeech", "look_at"]
 
 NAME = "onnx"
 MAX_THREADS = 8
+ROWS_OF_8_BITS = "int8"
+"""The manifest's name of such numbers"""
 
 
 class OnnxSpeech:
@@ -43,7 +46,9 @@ class OnnxSpeech:
         cls, path: Path, spec: SpeechSpec, n_threads: int | None = None, verbose: bool = False
     ) -> OnnxSpeech:
         """Load a file that `Bundle.verify` has passed. Raises BundleError, EngineError."""
-        session = open_session(path, n_threads or min(MAX_THREADS, physical_cores()), verbose=verbose)
+        n_threads = n_threads or min(MAX_THREADS, physical_cores())
+        wide_sums = spec.onnx == ROWS_OF_8_BITS and not adds_up()
+        session = open_session(path, n_threads, verbose=verbose, wide_sums=wide_sums)
         _check(session, path, spec)
         return cls(session, path, spec)
 

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from convert.tower import blocks
+from convert.tower import blocks, linears
 from convert.whisper import tensor_names
 from tests.tiny import WHISPER
 
@@ -8,7 +8,7 @@ from tests.tiny import WHISPER
 def test_every_matrix_and_norm_of_whisper_is_used_once() -> None:
     shape = replace(WHISPER, encoder_layers=3)
     both = [block for side in ("encoder", "decoder") for block in blocks(shape, side)]
-    used = [f"{source}.weight" for block in both for linear in block.linears for source in linear.sources]
+    used = [f"{linear.name}.weight" for block in both for linear in block.linears]
     used += [f"{norm}.weight" for block in both for norm in block.norms]
     there = [
         theirs for _, theirs in tensor_names(shape) if ".layers." in theirs and theirs.endswith("weight")
@@ -23,5 +23,11 @@ def test_only_the_decoder_s_look_at_the_encoder_reads_positions_in_it() -> None:
         for linear in block.linears
         if not linear.of_queries
     ]
-    assert rows == ["decoder.layers.0.cross_kv", "decoder.layers.1.cross_kv"]
+    assert rows == [f"decoder.layers.{i}.encoder_attn.{part}_proj" for i in (0, 1) for part in "kv"]
     assert not any(linear.of_queries for block in blocks(WHISPER, "encoder") for linear in block.linears)
+
+
+def test_the_biases_are_those_that_whisper_has() -> None:
+    there = {theirs for _, theirs in tensor_names(WHISPER)}
+    for linear in linears(WHISPER):
+        assert (f"{linear.name}.bias" in there) == linear.has_bias, linear.name
