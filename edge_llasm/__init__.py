@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from edge_llasm import errors
 
 if TYPE_CHECKING:
-    from edge_llasm.assistant import Assistant, Chunk
+    from edge_llasm.assistant import Assistant
     from edge_llasm.audio import load_audio
     from edge_llasm.bundle import Bundle
+    from edge_llasm.model import Chunk
     from edge_llasm.sampling import Sampling
     from edge_llasm.timings import Timings
 
@@ -27,7 +28,7 @@ __all__ = ["Assistant", "Bundle", "Chunk", "Sampling", "Timings", "__version__",
 _HOMES = {
     "Assistant": "edge_llasm.assistant",
     "Bundle": "edge_llasm.bundle",
-    "Chunk": "edge_llasm.assistant",
+    "Chunk": "edge_llasm.model",
     "Sampling": "edge_llasm.sampling",
     "Timings": "edge_llasm.timings",
     "load_audio": "edge_llasm.audio",

@@ -1,10 +1,8 @@
 """The spine: a turn is audio -> pieces of speech -> embeddings -> prompt -> tokens -> text, in chunks.
 
-load_audio       file, bytes or array -> (n_samples,) f32, 16 kHz          audio.py
-Hearing          where somebody speaks, in pieces that fit the window      hearing.py, vad.py
-SpeechEmbedder   piece -> (n, n_embd) f32                                  speech/, adapter.py
-Composer         turns -> token ids and embeddings that fit the context    composer.py, prompt.py
-Llm.generate     token ids and embeddings -> text                          llm.py
+load_recordings    files, bytes or arrays -> (n_samples,) f32, 16 kHz      audio.py
+Model.understand   recordings and texts -> the user's part of a turn       model.py
+Model.answer       the chat and that turn -> chunks of text                model.py
 """
 
 from __future__ import annotations
@@ -12,55 +10,28 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_llasm.audio import SAMPLE_RATE, load_audio
+from edge_llasm.audio import AudioSource, load_audio, load_recordings
 from edge_llasm.bundle import Bundle
-from edge_llasm.cache_file import CacheFile
-from edge_llasm.composer import Composer, default_sampling
-from edge_llasm.errors import EngineError, PromptTooLong
-from edge_llasm.head_file import head_file
-from edge_llasm.hearing import Hearing
-from edge_llasm.kv_cache import WORTH_KEEPING
-from edge_llasm.llama_library import library_version
 from edge_llasm.llama_setup import DEFAULTS
-from edge_llasm.llm import Piece
 from edge_llasm.loading import Parts, load_parts
+from edge_llasm.model import Chunk, Model
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.room import give_memory_back
 from edge_llasm.sampling import Sampling
-from edge_llasm.segments import length
-from edge_llasm.text_stream import Transcript
-from edge_llasm.timings import Meter, Timings
 from edge_llasm.turnstile import Turnstile
 
-__all__ = ["Assistant", "AudioSource", "Chunk"]
+__all__ = ["Assistant"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
-AudioSource = str | os.PathLike[str] | bytes | BinaryIO | Samples
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A piece of an answer."""
-
-    text: str
-    """never half a character; may be empty, above all in the last chunk"""
-    finish_reason: str | None = None
-    """on the last chunk: stop | length | repetition | cancelled; of a transcript in several pieces, the first of
-    theirs that is not stop"""
-    timings: Timings | None = None
-    """on the last chunk"""
-    heard: tuple[float, float] | None = None
-    """of a transcript: s from and to which this is said in its recording"""
 
 
 class Assistant:
@@ -76,10 +47,9 @@ class Assistant:
         self._load = load
         self._history: list[Turn] = []
         self._turnstile = Turnstile()
-        self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
         self._question: tuple[str | Spoken, ...] = ()
         self._shelf_room = 0  # bytes; outlives an `unload`
-        self._take_parts()
+        self._model: Model | None = self._start()
 
     @classmethod
     def load(
@@ -128,7 +98,7 @@ class Assistant:
     @property
     def loaded(self) -> bool:
         """Whether the engines are in memory; after `unload` they are not, until something needs them."""
-        return self._parts is not None
+        return self._model is not None
 
     def unload(self) -> None:
         """Free the engines' memory; the chat stays. Waits for a running turn.
@@ -171,8 +141,8 @@ class Assistant:
         """Forget the chat, and what was heard in it. Waits for a running turn."""
         with self._turnstile.alone(wait=True):
             self._history.clear()
-            self._hearing.forget()
-            self.llm.shelf.clear()
+            if self._model is not None:
+                self._model.forget()
 
     def reply(
         self,
@@ -191,13 +161,13 @@ class Assistant:
         Raises ValueError for neither audio nor text, AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
         recordings, texts = _question(audio, text)
-        with self._at_work(wait):
-            meter = self._meter(recordings)
-            user = self._understand(recordings, texts, meter, cancel)
+        with self._at_work(wait) as model:
+            meter = model.meter(recordings)
+            user = model.understand(recordings, texts, meter, cancel)
             self._question = user
             answer = ""
             try:
-                with closing(self._answer([*self._history, Turn(user)], meter, options, cancel)) as chunks:
+                with closing(model.answer([*self._history, Turn(user)], meter, options, cancel)) as chunks:
                     for chunk in chunks:
                         answer += chunk.text
                         yield chunk
@@ -221,11 +191,9 @@ class Assistant:
         raises.
         """
         recordings, texts = _question(audio, text)
-        with self._at_work(wait):
-            user = self._understand(recordings, texts, self._meter(recordings), cancel)
-            turns = [*self._history, Turn(user)]
-            segments = self._composer.prompt(turns, options or default_sampling(self.bundle))
-            self.llm.prepare(segments, cancel=cancel)
+        with self._at_work(wait) as model:
+            user = model.understand(recordings, texts, model.meter(recordings), cancel)
+            model.read([*self._history, Turn(user)], options, cancel)
 
     def warm(self, *, cancel: threading.Event | None = None, wait: bool = True) -> None:
         """Read what every next question begins with: system prompt, head, and the turns so far.
@@ -233,44 +201,26 @@ class Assistant:
         Of a new chat that is kept on disk, if it is worth it, and read from there the next time (head_file.py).
         For the time when nobody asks: the next turn then prefills only itself. Raises EngineError, Busy.
         """
-        with self._at_work(wait):
-            if head := self._composer.head(self._history):
-                self.llm.prepare(head, cancel=cancel)
+        with self._at_work(wait) as model:
+            model.warm(self._history, cancel)
 
     def save_cache(self, file: Path) -> bool:
         """Write what `warm` reads, as the language model keeps it, for `restore_cache`.
 
         False, and no file, where reading the chat again is faster. Raises OSError, EngineError.
         """
-        with self._at_work(wait=True):
-            head = self._composer.head(self._history)
-            return bool(head) and self.llm.save(CacheFile(file, self._origin, head))
+        with self._at_work(wait=True) as model:
+            cache = model.cache_file(file, self._history)
+            return cache is not None and self.llm.save(cache)
 
     def restore_cache(self, file: Path) -> bool:
         """Have the chat so far read by another process's `save_cache`; False where that is of no use.
 
         Raises EngineError.
         """
-        with self._at_work(wait=True):
-            head = self._composer.head(self._history)
-            return bool(head) and self.llm.restore(CacheFile(file, self._origin, head))
-
-    @property
-    def _origin(self) -> str:
-        """What else a KV cache depends on."""
-        llm, setup = self.llm, self.llm.setup
-        how = f"{llm.n_ctx} {llm.device} {setup.kv_type} {setup.flash_attention} {setup.repack}"
-        return f"{self.bundle.llm_entry.sha256} {how} {library_version()}"
-
-    def _begin(self) -> None:
-        """Let the language model go on from the head that an earlier process read."""
-        with suppress(PromptTooLong):  # the first question will say so
-            head = self._composer.head(())
-            if length(head) > WORTH_KEEPING:
-                setup = self.llm.setup
-                way = f"{self.llm.device}.{setup.kv_type}.{setup.flash_attention}"
-                way += ".mapped" if setup.repack == "off" else ""
-                self.llm.begin_with(head_file(self.bundle.name, way, self._origin, head))
+        with self._at_work(wait=True) as model:
+            cache = model.cache_file(file, self._history)
+            return cache is not None and self.llm.restore(cache)
 
     def transcribe(
         self,
@@ -284,29 +234,14 @@ class Assistant:
 
         A recording over the window is transcribed piece by piece. Raises what `reply` raises.
         """
-        recordings = [load_audio(source) for source in _sources(audio)]
+        recordings = load_recordings(audio)
         if not recordings:
             raise ValueError("there is nothing to transcribe")
-        with self._at_work(wait):
-            meter = self._meter(recordings)
-            pieces = [(i, span) for i, one in enumerate(recordings) for span in self._hearing.spans(one)]
-            transcript, reason = Transcript(), "stop"
-            for n, (i, (start, end)) in enumerate(pieces, start=1):
-                transcript.begin(line=i)
-                heard = start / SAMPLE_RATE, end / SAMPLE_RATE
-                spoken = self._hearing.listen([recordings[i][start:end]], meter, cancel)
-                turn = Turn((spoken, self.bundle.transcribe))
-                with closing(self._answer([turn], meter, options, cancel, passing=True)) as chunks:
-                    for chunk in chunks:
-                        text = transcript.add(chunk.text)
-                        cancelled = chunk.finish_reason == "cancelled"
-                        if cancelled or reason == "stop":
-                            reason = chunk.finish_reason or reason
-                        if chunk.finish_reason is None or (n < len(pieces) and not cancelled):
-                            yield Chunk(text, heard=heard)
-                            continue
-                        yield replace(chunk, text=text, finish_reason=reason, heard=heard)
-                        return
+        with (
+            self._at_work(wait) as model,
+            closing(model.transcribe(recordings, options, cancel)) as chunks,
+        ):
+            yield from chunks
 
     def hear(self, audio: AudioSource, *, cancel: threading.Event | None = None, wait: bool = True) -> Spoken:
         """A recording as a turn holds it, for `answer`.
@@ -314,8 +249,8 @@ class Assistant:
         Raises AudioError, NoSpeech, PromptTooLong, EngineError, Busy.
         """
         recording = load_audio(audio)
-        with self._at_work(wait):
-            (spoken,) = self._understand([recording], (), self._meter([recording]), cancel)
+        with self._at_work(wait) as model:
+            (spoken,) = model.understand([recording], (), model.meter([recording]), cancel)
             assert isinstance(spoken, Spoken)
             return spoken
 
@@ -336,9 +271,9 @@ class Assistant:
         instead of forgotten, the oldest first; the answer ends before a string of `stop`. Raises what `reply` raises.
         """
         with (
-            self._at_work(wait),
+            self._at_work(wait) as model,
             closing(
-                self._answer(turns, self._meter(()), options, cancel, system=system, drop=drop, stop=stop)
+                model.answer(turns, model.meter(), options, cancel, system=system, drop=drop, stop=stop)
             ) as chunks,
         ):
             yield from chunks
@@ -353,10 +288,8 @@ class Assistant:
         wait: bool = True,
     ) -> None:
         """All of `answer` that comes before its first token, as `prepare` is to `reply`."""
-        with self._at_work(wait):
-            options = options or default_sampling(self.bundle)
-            segments = self._composer.prompt(turns, options, system=system)
-            self.llm.prepare(segments, cancel=cancel)
+        with self._at_work(wait) as model:
+            model.read(turns, options, cancel, system=system)
 
     def close(self) -> None:
         """Free the engines; waits for a turn that runs on another thread. Closing twice is fine."""
@@ -379,75 +312,21 @@ class Assistant:
         self.close()
 
     @contextmanager
-    def _at_work(self, wait: bool) -> Iterator[None]:
+    def _at_work(self, wait: bool) -> Iterator[Model]:
         """Get in, with the engines loaded."""
         with self._turnstile.alone(wait):
-            if self._parts is None:
-                self._take_parts()
-            yield
+            if self._model is None:
+                self._model = self._start()
+            yield self._model
 
-    def _take_parts(self) -> None:
-        start = perf_counter()
-        parts = self._load()
+    def _start(self) -> Model:
+        model = Model(self.bundle, self._load)
         # Closed ones still tell their sizes: whoever shows them need not know that they were unloaded.
-        self.devices, self.speech, self.llm = parts.devices, parts.speech, parts.llm
-        self.tuned = parts.tuned
+        self.devices, self.speech, self.llm = model.parts.devices, model.parts.speech, model.parts.llm
+        self.tuned = model.parts.tuned
         """what `edge-llasm tune` found for this model here"""
         self.llm.shelf.room = self._shelf_room
-        self._hearing = Hearing(parts.speech)
-        self._composer = Composer(self.bundle, parts.llm.tokenize, parts.llm.n_ctx)
-        self._parts: Parts | None = parts
-        self._begin()
-        self._load_ms = 1000 * (perf_counter() - start)
-
-    def _meter(self, recordings: Sequence[Samples]) -> Meter:
-        return Meter(self._load_ms, sum(map(len, recordings)) / SAMPLE_RATE)
-
-    def _understand(
-        self,
-        recordings: Sequence[Samples],
-        texts: Sequence[str],
-        meter: Meter,
-        cancel: threading.Event | None,
-    ) -> tuple[str | Spoken, ...]:
-        """The user's part of a turn."""
-        pieces = [self._hearing.pieces(recording) for recording in recordings]
-        self._composer.require_room(sum(map(len, pieces)))
-        return (*(self._hearing.listen(some, meter, cancel) for some in pieces), *texts)
-
-    def _answer(
-        self,
-        turns: Sequence[Turn],
-        meter: Meter,
-        options: Sampling | None,
-        cancel: threading.Event | None,
-        *,
-        passing: bool = False,
-        system: str | None = None,
-        drop: bool = True,
-        stop: Sequence[str] = (),
-    ) -> Generator[Chunk, None, None]:
-        """Answer the last of `turns`, which is unanswered; `passing`: no turn comes after it."""
-        bundle = self.bundle
-        options = options or default_sampling(bundle)
-        start, away = perf_counter(), 0.0
-        segments = self._composer.prompt(turns, options, system=system, drop=drop)
-        meter.asked(segments)
-        stops = (bundle.tokens.eos,)
-        pieces = self.llm.generate(
-            segments, options, stop_tokens=stops, stop=stop, cancel=cancel, passing=passing
-        )
-        with closing(pieces) as self._running:
-            for piece in pieces:
-                meter.wrote(piece.text)
-                if piece.finish_reason is not None:
-                    meter.answered(piece, 1000 * (perf_counter() - start - away))
-                    yield Chunk(piece.text, piece.finish_reason, meter.timings())
-                    return
-                left = perf_counter()
-                yield Chunk(piece.text)
-                away += perf_counter() - left
-        raise EngineError("the assistant was closed while it answered: load it again")
+        return model
 
     def _remember(self, turn: Turn) -> None:
         self._history.append(turn)
@@ -455,25 +334,17 @@ class Assistant:
             del self._history[0]  # every later prompt has only less room for it
 
     def _free(self) -> None:
-        if self._running is not None:
-            self._running.close()
-        parts, self._parts = self._parts, None
-        if parts is not None:
-            self._shelf_room = parts.llm.shelf.room
-            parts.close()
+        model, self._model = self._model, None
+        if model is not None:
+            self._shelf_room = self.llm.shelf.room
+            model.close()
 
 
 def _question(
     audio: AudioSource | Sequence[AudioSource] | None, text: str | None
 ) -> tuple[list[Samples], tuple[str, ...]]:
-    recordings = [load_audio(source) for source in _sources(audio)]
+    recordings = load_recordings(audio)
     texts = (text,) if text and text.strip() else ()
     if not recordings and not texts:
         raise ValueError("a question needs audio, text, or both")
     return recordings, texts
-
-
-def _sources(audio: AudioSource | Sequence[AudioSource] | None) -> Sequence[AudioSource]:
-    if audio is None:
-        return ()
-    return audio if isinstance(audio, (list, tuple)) else (audio,)  # an array or bytes is one source

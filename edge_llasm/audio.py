@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from edge_llasm.decode import decode
 from edge_llasm.errors import AudioError
 
-__all__ = ["SAMPLE_RATE", "load_audio"]
+__all__ = ["SAMPLE_RATE", "AudioSource", "load_audio", "load_recordings"]
+
+AudioSource = str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any]
 
 SAMPLE_RATE = 16_000
 """Hz, of everything behind `load_audio`"""
@@ -28,7 +31,7 @@ CANCELLED = 0.01
 
 
 def load_audio(
-    source: str | os.PathLike[str] | bytes | BinaryIO | NDArray[Any],
+    source: AudioSource,
     sample_rate: int | None = None,
     *,
     max_seconds: float | None = None,
@@ -68,6 +71,14 @@ def load_audio(
     if mono.shape[0] == 0:
         raise AudioError(f"{name} is too short: {samples.shape[0]} samples at {rate} Hz; record it again")
     return mono
+
+
+def load_recordings(audio: AudioSource | Sequence[AudioSource] | None) -> list[NDArray[np.float32]]:
+    """One source or a list of them, each as `load_audio` gives it; none for None. Raises AudioError."""
+    if audio is None:
+        return []
+    sources = audio if isinstance(audio, (list, tuple)) else (audio,)  # an array or bytes is one source
+    return [load_audio(source) for source in sources]
 
 
 def _read(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str]:

@@ -7,8 +7,6 @@ before the call. Source: llama.h of llama-cpp-python 0.3.36.
 from __future__ import annotations
 
 import ctypes
-import math
-import secrets
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +18,18 @@ import numpy.typing as npt
 from edge_llasm.devices import llm_device
 from edge_llasm.errors import EngineError
 from edge_llasm.gguf_file import read_gguf
-from edge_llasm.llama_grammar import Grammar, GrammarChain
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.llama_sampler import Sampler, Samplers
 from edge_llasm.llama_setup import DEFAULTS, Setup
-from edge_llasm.sampling import MAX_SEED, Sampling
+from edge_llasm.sampling import Sampling
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from typing import Self
 
-__all__ = ["Llama", "Sampler"]
+__all__ = ["Llama"]
 
 NFC_KEY = "edge_llasm.tokenizer.nfc"
 """In the file: whether text is brought into Unicode's form NFC before it is encoded, which llama.cpp does not do."""
@@ -47,7 +45,7 @@ class Llama:
         self._context = context
         self._vocab = lib.llama_model_get_vocab(model)
         self._memory = lib.llama_get_memory(context)
-        self._dry: dict[tuple[float, float, int], Any] = {}
+        self._samplers = Samplers(lib, self._vocab, context, n_ctx)
         self._pieces: dict[int, bytes] = {}  # of the tokens that were written already
         self._logits: tuple[int, npt.NDArray[np.float32]] | None = None  # an address, and the array there
         self._nfc = self._says(NFC_KEY)
@@ -180,27 +178,7 @@ class Llama:
     def sampler(self, options: Sampling) -> Sampler:
         """A fresh sampler for one answer. Raises GrammarError."""
         self._alive()
-        lib = self._lib
-        grammar = None if options.grammar is None else Grammar(lib, self._vocab, options.grammar)
-        params = lib.llama_sampler_chain_default_params()
-        params.no_perf = True
-        chain = lib.llama_sampler_chain_init(params)
-        if options.guard is not None and options.guard.dry_multiplier > 0:
-            guard = options.guard
-            key = (guard.dry_multiplier, guard.dry_base, guard.dry_allowed_length)
-            if key not in self._dry:  # building one walks over the whole vocabulary, cloning does not
-                self._dry[key] = self._new_dry(*key)
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_clone(self._dry[key]))
-        if options.temperature == 0:
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_greedy())
-        else:
-            seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
-            # min-p first: it needs no order, and what it leaves is sorted in no time; top-p would sort the vocabulary.
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(options.min_p, 1))
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_p(options.top_p, 1))
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_temp(options.temperature))
-            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_dist(seed))
-        return Sampler(self, lib, chain, None if grammar is None else GrammarChain(lib, chain, grammar))
+        return self._samplers.new(options, self.logits)
 
     def logits(self) -> npt.NDArray[np.float32]:
         """A view of the last fed position's (n_vocab,) f32 logits, valid until the next call."""
@@ -235,27 +213,18 @@ class Llama:
         """Free the native memory. Closing twice is fine."""
         if self._context is None:
             return
-        for dry in self._dry.values():
-            self._lib.llama_sampler_free(dry)
+        self._samplers.close()
         self._tokens.free(self._lib)
         self._embeddings.free(self._lib)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
-        self._dry, self._logits, self._context, self._model = {}, None, None, None
+        self._logits, self._context, self._model = None, None, None
 
     def _says(self, key: str) -> bool:
         """A yes or no of the file's own; no when it is silent."""
         value = ctypes.create_string_buffer(8)
         n = self._lib.llama_model_meta_val_str(self._model, key.encode(), value, len(value))
         return n > 0 and value.value == b"true"
-
-    def _new_dry(self, multiplier: float, base: float, allowed_length: int) -> Any:
-        # A new line starts afresh, so that lists and code may repeat whole lines.
-        breakers = (ctypes.c_char_p * 1)(b"\n")
-        pointer = ctypes.cast(breakers, ctypes.POINTER(ctypes.c_char_p))
-        return self._lib.llama_sampler_init_dry(
-            self._vocab, multiplier, base, allowed_length, self.n_ctx, pointer, 1
-        )
 
     def _decode(self, batch: _Batch, n: int, position: int) -> None:
         self._alive()
@@ -272,36 +241,6 @@ class Llama:
             raise ValueError(f"a batch holds 1 to {self.n_batch} positions, not {n}")
         if position < 0 or position + n > self.n_ctx:
             raise ValueError(f"{n} positions from {position} on are not inside 0 to {self.n_ctx - 1}")
-
-
-class Sampler:
-    """Chooses the tokens of one answer."""
-
-    def __init__(self, llama: Llama, lib: Any, chain: Any, under: GrammarChain | None = None) -> None:
-        self._llama = llama
-        self._lib = lib
-        self._chain = chain
-        self._under = under
-
-    def sample(self) -> int:
-        """The next token, by the logits of the last fed position."""
-        logits = self._llama.logits()
-        if not math.isfinite(logits[logits.argmax()]):  # a NaN anywhere counts as the largest
-            raise EngineError("the language model computed NaN or infinity: its file or its input is broken")
-        if self._under is not None:
-            return self._under.sample(logits)
-        token = int(self._lib.llama_sampler_sample(self._chain, self._llama._context, -1))
-        if not 0 <= token < self._llama.n_vocab:
-            raise EngineError(f"llama.cpp chose the impossible token {token}: please report it")
-        return token
-
-    def close(self) -> None:
-        """Free the native memory."""
-        if self._chain is not None:
-            if self._under is not None:
-                self._under.close()
-            self._lib.llama_sampler_free(self._chain)
-            self._chain = None
 
 
 class _Batch:

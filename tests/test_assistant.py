@@ -1,9 +1,7 @@
 import gc
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +14,8 @@ from edge_llasm.errors import (
     NoSpeech,
     PromptTooLong,
 )
-from edge_llasm.llm import Piece
 from edge_llasm.prompt import Spoken, Turn
+from tests.test_model import long_recording
 
 LONG = Sampling(max_tokens=200, guard=None)
 
@@ -36,22 +34,6 @@ def test_a_spoken_question_is_answered_in_chunks(assistant: Assistant, speech: P
     assert "".join(chunk.text for chunk in chunks)
     assert [chunk.finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
     assert chunks[-1].finish_reason in ("stop", "length", "repetition")
-
-
-def test_only_the_last_chunk_carries_timings(assistant: Assistant, speech: Path) -> None:
-    never_heard = load_audio(speech)[:-2_000]
-    chunks = list(assistant.reply(never_heard))
-    timings = chunks[-1].timings
-    assert all(chunk.timings is None for chunk in chunks[:-1])
-    assert timings is not None
-    assert timings.audio_seconds == pytest.approx(len(never_heard) / SAMPLE_RATE)
-    assert timings.load_ms > 0
-    assert timings.speech_ms > 0
-    assert timings.adapter_ms > 0
-    assert 0 < timings.first_token_ms <= timings.total_ms
-    assert timings.prompt_tokens > assistant.bundle.speech.n_queries
-    assert timings.generated_tokens <= default_sampling(assistant.bundle).max_tokens
-    assert timings.tokens_per_second > 0
 
 
 def test_what_was_said_changes_the_answer(assistant: Assistant, speech: Path) -> None:
@@ -254,47 +236,10 @@ def test_a_transcript_neither_uses_nor_changes_the_history(assistant: Assistant,
     assert assistant.history == before
 
 
-def test_recordings_are_transcribed_one_per_line(assistant: Assistant, speech: Path) -> None:
-    one = text_of(assistant.transcribe(speech))
-    assert text_of(assistant.transcribe([speech, speech])) == f"{one}\n{one.lstrip()}"
-
-
-def test_a_transcript_cut_off_in_its_first_piece_says_so(
-    assistant: Assistant, speech: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reasons = iter(["length", "stop"])
-    generate = assistant.llm.generate
-
-    def ended(*arguments: Any, **options: Any) -> Iterator[Piece]:
-        for piece in generate(*arguments, **options):
-            reason = next(reasons) if piece.finish_reason else None
-            yield replace(piece, finish_reason=reason)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(assistant.llm, "generate", ended)
-    chunks = list(assistant.transcribe([speech, speech], options=Sampling(max_tokens=4)))
-    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["length"]
-
-
-def test_a_long_recording_is_several_blocks_of_one_turn(assistant: Assistant, speech: Path) -> None:
-    long = long_recording(speech, assistant.bundle.speech.window_seconds)
-    list(assistant.reply(long))
-    (spoken,) = assistant.history[0].user
-    assert isinstance(spoken, Spoken)
-    assert len(spoken.pieces) > 1
-
-
 def test_minutes_of_question_are_refused(assistant: Assistant, speech: Path) -> None:
     with pytest.raises(PromptTooLong, match="transcribe it"):
         next(assistant.reply([speech] * 40))
     assert assistant.history == ()
-
-
-@pytest.mark.slow
-def test_ten_minutes_are_transcribed(assistant: Assistant, speech: Path) -> None:
-    *_, last = assistant.transcribe(long_recording(speech, 600), options=Sampling(max_tokens=1))
-    assert last.timings is not None
-    assert last.timings.audio_seconds > 600
-    assert last.timings.generated_tokens >= 600 / assistant.speech.window_seconds
 
 
 def test_cancelling_while_a_recording_is_heard_ends_the_turn(assistant: Assistant, speech: Path) -> None:
@@ -305,29 +250,6 @@ def test_cancelling_while_a_recording_is_heard_ends_the_turn(assistant: Assistan
         (only,) = ask(long, cancel=cancel)
         assert (only.text, only.finish_reason) == ("", "cancelled")
     assert assistant.history == ()
-
-
-def test_a_long_recording_is_transcribed_piece_by_piece(assistant: Assistant, speech: Path) -> None:
-    long = long_recording(speech, assistant.bundle.speech.window_seconds)
-    chunks = list(assistant.transcribe(long, options=Sampling(max_tokens=4)))
-    assert [chunk.finish_reason for chunk in chunks].count(None) == len(chunks) - 1
-    assert chunks[-1].timings is not None
-    assert chunks[-1].timings.generated_tokens > 4
-    cancel = threading.Event()
-    cut = assistant.transcribe(long, cancel=cancel)
-    next(cut)
-    cancel.set()
-    assert [chunk.finish_reason for chunk in cut][-1] == "cancelled"
-
-
-def test_a_transcript_says_when_each_piece_is_spoken(assistant: Assistant, speech: Path) -> None:
-    long = long_recording(speech, assistant.bundle.speech.window_seconds)
-    heard = [chunk.heard for chunk in assistant.transcribe(long, options=Sampling(max_tokens=4))]
-    spans = list(dict.fromkeys(span for span in heard if span is not None))
-    assert None not in heard
-    assert len(spans) > 1
-    assert spans == sorted(spans)
-    assert 0 <= spans[0][0] < spans[-1][1] <= len(long) / SAMPLE_RATE
 
 
 def test_given_turns_are_answered_as_a_chat_would_be_and_the_history_stays(
@@ -370,8 +292,3 @@ def test_turns_that_were_read_are_answered_from_the_first_token_on(
     assert "".join(chunk.text for chunk in [*chunks, last]) == cold
     assert last.timings is not None
     assert last.timings.prefill_ms == 0.0
-
-
-def long_recording(speech: Path, window_seconds: float) -> np.ndarray:
-    samples = load_audio(speech)
-    return np.concatenate([samples] * (2 + int(window_seconds * SAMPLE_RATE / len(samples))))

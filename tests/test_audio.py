@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from edge_llasm.audio import SAMPLE_RATE, load_audio
+from edge_llasm.audio import SAMPLE_RATE, load_audio, load_recordings
 from edge_llasm.errors import AudioError
 
 CLIPS = Path(__file__).parent / "clips"
@@ -204,3 +204,11 @@ def test_absurd_rates_are_refused(rate: int) -> None:
         load_audio(bytes(wav))
     with pytest.raises(AudioError, match="Hz"):
         load_audio(tone(), rate)
+
+
+def test_one_recording_or_a_list_of_them() -> None:
+    samples, file = tone(), encoded(tone())
+    assert load_recordings(None) == load_recordings([]) == []
+    for one in (samples, file, [file], (samples,)):
+        assert [len(recording) for recording in load_recordings(one)] == [len(samples)]
+    assert len(load_recordings([samples, file])) == 2

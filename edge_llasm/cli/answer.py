@@ -16,8 +16,8 @@ from edge_llasm.cli.model_options import LOADED_WITH
 from edge_llasm.cli.output import Progress, on_a_terminal, say, tell
 
 if TYPE_CHECKING:
-    from edge_llasm.assistant import Chunk
     from edge_llasm.devices import Devices
+    from edge_llasm.model import Chunk
     from edge_llasm.timings import Timings
 
 __all__ = ["Question", "print_answer"]

@@ -11,12 +11,13 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.errors import EdgeLlasmError
 from edge_llasm.live.events import Asked, Ended, Failed, Unread, Written, WrittenDown
 from edge_llasm.live.mailbox import Mailbox
 from edge_llasm.live.record import Record
+from edge_llasm.model import Chunk
 from edge_llasm.sampling import Sampling
 from edge_llasm.voice import Reading, Speaker
 

@@ -16,8 +16,9 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
 from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.model import Chunk
 from edge_llasm.serve.api_errors import ApiError, JsonResponse, dumps, translated
 from edge_llasm.serve.backend import Backend, backend_of, client_of, json_body
 from edge_llasm.serve.chat import ChatRequest, parse_chat

@@ -10,8 +10,9 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
 from edge_llasm.audio import SAMPLE_RATE
+from edge_llasm.model import Chunk
 from edge_llasm.prompt import Spoken, Turn
 from edge_llasm.sampling import Sampling
 from edge_llasm.serve.decoder import Decoder

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import binascii
+
 import numpy as np
 import numpy.typing as npt
 import soxr
 
 from edge_llasm.audio import SAMPLE_RATE
+from edge_llasm.serve.api_errors import bad_request, unsupported
 
-__all__ = ["RATE", "PcmSource"]
+__all__ = ["RATE", "PcmSource", "pcm_from"]
 
 RATE = 24_000
 """Hz, of the realtime socket's sound"""
@@ -51,3 +54,14 @@ class PcmSource:
     def drop(self) -> None:
         """Forget the recording."""
         self.begin(0.0)
+
+
+def pcm_from(audio: str | None) -> bytes:
+    """base64 -> 16-bit samples. Raises ApiError."""
+    try:
+        data = binascii.a2b_base64(audio or "", strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise bad_request(f"audio is not base64 ({error})", "audio", "invalid_base64") from error
+    if not data or len(data) % 2:
+        raise unsupported("audio", "must hold whole 16-bit samples")
+    return data

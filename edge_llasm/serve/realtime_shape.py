@@ -5,7 +5,7 @@ from __future__ import annotations
 from secrets import token_hex
 from typing import Any
 
-from edge_llasm.assistant import Chunk
+from edge_llasm.model import Chunk
 from edge_llasm.serve.api_errors import ApiError
 from edge_llasm.serve.completions import timings_of
 

@@ -16,10 +16,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
 from edge_llasm.audio import SAMPLE_RATE
 from edge_llasm.composer import default_sampling
 from edge_llasm.errors import EdgeLlasmError
+from edge_llasm.model import Chunk
 from edge_llasm.sampling import Sampling
 from edge_llasm.serve.api_errors import ApiError, JsonResponse, bad_request, dumps, unsupported
 from edge_llasm.serve.backend import Backend, backend_of, client_of

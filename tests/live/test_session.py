@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
 from edge_llasm.chats import Store
 from edge_llasm.errors import ChatsError
 from edge_llasm.live.events import Asked, Ended, Event, Failed, Lost, Written, WrittenDown
 from edge_llasm.live.session import Session
+from edge_llasm.model import Chunk
 from edge_llasm.prompt import Spoken
 from edge_llasm.sampling import Sampling
 from edge_llasm.segments import Embeddings

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from edge_llasm.serve.app import create_app
 from edge_llasm.serve.backend import Backend
 from edge_llasm.serve.limits import Limits
+from tests.serve.realtime_client import Socket
 from tests.serve.running import Command, backend_for, command, until
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +55,10 @@ def app(backend: Backend) -> Iterator[TestClient]:
     ) as client:
         until(lambda: backend.decoder.state == "ready")
         yield client
+
+
+@pytest.fixture
+def socket(app: TestClient) -> Iterator[Socket]:
+    """A realtime session with it."""
+    with app.websocket_connect("ws://localhost/v1/realtime") as session:
+        yield Socket(session)

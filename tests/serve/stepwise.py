@@ -6,7 +6,8 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-from edge_llasm.assistant import Assistant, Chunk
+from edge_llasm.assistant import Assistant
+from edge_llasm.model import Chunk
 
 
 class Stepwise:
