@@ -97,7 +97,7 @@ def write_bundle(
     target: Path,
     *,
     speech_type: SpeechType = "f16",
-    onnx_type: OnnxType | None = "q8_0",
+    onnx_type: OnnxType | None = "int8",
     llm_type: str = "f16",
     job: Job | None = None,
 ) -> None:

@@ -58,7 +58,7 @@ def bounds(speech_type: str, llm_type: str) -> Bounds:
     agreement = None
     if speech_type == "f16" and llm_type == "plain":
         agreement = 1.0
-    elif speech_type in ("f16", "f32", "q8_0") and llm_type in ("plain", "Q8_0"):
+    elif speech_type in ("f16", "f32", "q8_0", "int8") and llm_type in ("plain", "Q8_0"):
         agreement = 0.99
     return Bounds(2e-2 if exact_speech else None, 0.9995 if exact_speech else None, agreement)
 

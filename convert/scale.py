@@ -157,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
     add("--dtype", choices=tuple(DTYPES), default="float32", help="of the checkpoint (default: float32)")
     add("--quantize", choices=LLM_TYPES, default="Q4_K_M", help="llm.gguf (default: Q4_K_M)")
     add("--speech-type", choices=SPEECH_TYPES, default="q8_0", help="speech.bin (default: q8_0)")
-    add("--speech-onnx", choices=(*ONNX_TYPES, "none"), default="q8_0", help="speech.onnx (default: q8_0)")
+    add("--speech-onnx", choices=(*ONNX_TYPES, "none"), default="int8", help="speech.onnx (default: int8)")
     add("--plan", action="store_true", help="only say how large the bundle will be; OUT is not looked at")
     add("--delete", action="store_true", help="delete the checkpoint once it is converted")
     return result

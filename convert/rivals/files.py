@@ -52,7 +52,7 @@ SIZES = {
 DTYPE = "float16"
 LLM_TYPE = "Q4_K_M"
 SPEECH_TYPE: SpeechType = "f16"
-ONNX_TYPE: OnnxType = "q8_0"
+ONNX_TYPE: OnnxType = "int8"
 N_QUERIES = 64
 NOTE = "size.json"
 """In OUT: of what size everything beside it is"""

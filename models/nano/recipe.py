@@ -16,7 +16,7 @@ from pathlib import Path
 from convert.__main__ import main as convert
 from models.nano import checkpoint, evaluate, parallel, sharpen, states, synthesize, train_llm, train_speech
 
-TYPES = ("--quantize", "f16", "--speech-type", "q8_0")
+TYPES = ("--quantize", "f16", "--speech-type", "q8_0", "--speech-onnx", "f16")
 BUNDLE_FILES = ("bundle.toml", "speech.bin", "speech.onnx", "speech.weights", "adapter.onnx", "llm.gguf")
 
 

@@ -25,7 +25,7 @@ NEEDS = {
     "stage1": ("speech", "dev", "sharpen.pt", "speech_states.npy", "text.pt"),
     "stage2": ("speech", "dev", "sharpen.pt", "speech_states.npy", "stage1.pt"),
 }  # made by earlier steps
-VERSION = "0.5.0"  # of the model
+VERSION = "0.5.1"  # of the model
 
 
 def forward(

@@ -102,9 +102,10 @@ def test_the_released_prompts_are_tokenized_alike(
     assert measure(bundle, expect(reference, bundle, CLIPS[1:3])).faults == ()
 
 
-def test_eight_bits_keep_99_of_100_tokens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("onnx_type", ["int8", "q8_0"])
+def test_eight_bits_keep_99_of_100_tokens(tmp_path: Path, onnx_type: OnnxType) -> None:
     checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", n_kv_heads=2, margin=20.0)
-    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0", onnx_type="q8_0")
+    bundle = convert(checkpoint, tmp_path / "tiny", "q8_0", "Q8_0", onnx_type=onnx_type)
     parity = measure(bundle, expect(Reference(*checkpoint), bundle, CLIPS))
     assert parity.faults == ()
     assert parity.onnx is not None
@@ -160,7 +161,8 @@ def test_the_bounds_go_by_the_types() -> None:
     assert bounds("f16", "Q8_0") == bounds("f32", "plain") == replace(exact, agreement=0.99)
     assert bounds("f16", "other") == exact
     assert bounds("q8_0", "plain") == bounds("q8_0", "Q8_0") == Bounds(agreement=0.99)
-    assert bounds("int8", "plain") == bounds("other", "plain") == Bounds()
+    assert bounds("int8", "plain") == bounds("int8", "Q8_0") == Bounds(agreement=0.99)
+    assert bounds("other", "plain") == bounds("int8", "other") == Bounds()
 
 
 def test_the_types_are_the_files_own(tmp_path: Path, checkpoint: tuple[Path, Path]) -> None:

@@ -32,8 +32,8 @@ def test_the_sizes_are_foretold(tmp_path: Path, parts: Parts, speech_type: Speec
     write_bundle(parts, tmp_path / "tiny", speech_type=speech_type, llm_type=llm_type)
     foretold = {
         "speech.bin": speech_bytes(parts.whisper_shape, speech_type),
-        "speech.onnx": graph_bytes(parts.whisper_shape, parts.n_queries, "q8_0"),
-        "speech.weights": weights_bytes(parts.whisper_shape, parts.n_queries, "q8_0"),
+        "speech.onnx": graph_bytes(parts.whisper_shape, parts.n_queries, "int8"),
+        "speech.weights": weights_bytes(parts.whisper_shape, parts.n_queries, "int8"),
         "adapter.onnx": adapter_bytes(parts.llama_shape.n_embd, parts.whisper_shape.d),
         "llm.gguf": llm_bytes(parts.llama_shape, parts.vocabulary, llm_type),
     }

@@ -42,13 +42,11 @@ def test_half_precision_gives_the_same_tokens(tmp_path: Path, capsys: pytest.Cap
     assert found.features.cosine >= 0.9995
     assert (found.positions, found.agreement, found.first_difference) == (POSITIONS, 1.0, 0)
     assert found.onnx is not None  # in 8 bits, as convert writes it unless told otherwise
-    assert (
-        found.onnx.features.cosine >= 0.998
-    )  # of the worst recording; blocks of 16 instead of 32 would give 0.9997
+    assert found.onnx.features.cosine >= 0.996  # of the worst recording
     assert found.onnx.agreement >= 0.99
 
 
-@pytest.mark.parametrize(("onnx_type", "most", "least"), [("f32", 1e-4, 0.999999), ("int8", 0.6, 0.99)])
+@pytest.mark.parametrize(("onnx_type", "most", "least"), [("f32", 1e-4, 0.999999), ("q8_0", 0.3, 0.998)])
 def test_the_cpu_s_engine_gives_the_same_features(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], onnx_type: str, most: float, least: float
 ) -> None:
@@ -62,7 +60,7 @@ def test_the_cpu_s_engine_gives_the_same_features(
     assert found.onnx.agreement >= 0.97
 
 
-def test_the_bundled_8_bits_keep_99_of_100_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bundle_keeps_its_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("bundle.toml", *(file.name for file in Bundle.load(NANO).files)):
         shutil.copy(NANO / name, tmp_path)
     assert compare([str(tmp_path), "--reference", str(CHECKPOINT)]) == 0  # with the Whisper beside it
@@ -70,3 +68,6 @@ def test_the_bundled_8_bits_keep_99_of_100_tokens(tmp_path: Path, capsys: pytest
     assert found.faults == (), shown
     assert found.agreement >= 0.99
     assert found.positions == POSITIONS
+    assert found.onnx is not None  # what hears on a CPU is PyTorch, to the last token
+    assert found.onnx.features.max_abs <= 1e-4
+    assert (found.onnx.agreement, found.onnx.first_difference) == (1.0, 0)

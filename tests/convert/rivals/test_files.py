@@ -38,7 +38,7 @@ def test_the_laptop_is_tinyllama_with_whisper_small() -> None:
 def test_all_that_a_comparison_wants_is_written(tiny_size: Path) -> None:
     bundle = Bundle.load(tiny_size / "bundle")
     bundle.verify()
-    assert (bundle.llm.type, bundle.speech.type, bundle.speech.onnx) == ("Q4_K_M", "f16", "q8_0")
+    assert (bundle.llm.type, bundle.speech.type, bundle.speech.onnx) == ("Q4_K_M", "f16", "int8")
     assert not bundle.speech.trim_window
     assert sorted(path.name for path in (tiny_size / "rival").iterdir()) == [
         "llasm", "mmproj.gguf", "whisper", "whisper-cascade-q8_0.bin", "whisper-cascade.bin",
