@@ -10,7 +10,7 @@ from edge_llasm.adapter import Adapter
 from edge_llasm.bundle import Bundle
 from edge_llasm.gguf_file import read_gguf
 from edge_llasm.llama import Llama
-from edge_llasm.segments import Segment, Tokens, length
+from edge_llasm.segments import Segment, batches, length
 from edge_llasm.speech import SpeechEncoder, onnx, whisper_cpp
 from edge_llasm.speech.mel import MEL_PER_POSITION, log_mel
 from edge_llasm.whisper_file import read_whisper
@@ -52,14 +52,9 @@ class Engines:
     def logits(self, segments: Sequence[Segment]) -> Floats:
         """(n_vocab,) f32 after the last position of a prompt."""
         self.llama.forget(0)
-        position, step = 0, self.llama.n_batch
-        for segment in segments:
-            for start in range(0, len(segment), step):
-                if isinstance(segment, Tokens):
-                    self.llama.feed_tokens(segment.ids[start : start + step], position + start)
-                else:
-                    self.llama.feed_embeddings(segment.values[start : start + step], position + start)
-            position += len(segment)
+        position = 0
+        for batch in batches(segments, self.llama.n_batch):
+            position += self.llama.feed([part.content for part in batch], position)
         return self.llama.logits().copy()
 
     def greedy(self, segments: Sequence[Segment], n_tokens: int) -> list[int]:

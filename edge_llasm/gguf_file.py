@@ -5,6 +5,7 @@ Layout: magic, version, counts, key-value pairs, tensor descriptions, padding, d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,10 @@ class GgufHeader:
     they are the output's weights too"""
     cache_per_position: int
     """bytes that one position takes in a KV cache of 16-bit floats"""
+    embedding_type: int
+    """ggml's number of the type that tokens' embeddings have"""
+    embedding_offset: int
+    """where they begin, bytes from the start of the file"""
 
 
 def read_gguf(path: Path) -> GgufHeader:
@@ -58,16 +63,15 @@ def read_gguf(path: Path) -> GgufHeader:
         alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 8 or alignment & (alignment - 1):
             raise reader.fail(f"has the impossible alignment {alignment}")
-        shapes, sizes, end = _tensors(reader, n_tensors)
+        tensors = {tensor.name: tensor for tensor in _tensors(reader, n_tensors)}
         start = -(-reader.position // alignment) * alignment
-        if start + end > reader.size:
+        if any(start + tensor.offset + tensor.size > reader.size for tensor in tensors.values()):
             raise reader.fail("is truncated: its tensors reach past its end")
-        read = sum(sizes.values()) - (sizes.get(EMBEDDING, 0) if OUTPUT in sizes else 0)
-        return _header(reader, values, shapes, read)
+        return _header(reader, values, tensors, start)
 
 
 def _header(
-    reader: Reader, values: dict[str, int | str | None], shapes: dict[str, tuple[int, ...]], read: int
+    reader: Reader, values: dict[str, int | str | None], tensors: dict[str, _Tensor], start: int
 ) -> GgufHeader:
     def integer(key: str, default: int | None = None) -> int:
         value = values.get(key, default)
@@ -79,9 +83,11 @@ def _header(
     if not isinstance(architecture, str):
         raise reader.fail("does not say its architecture")
     n_embd, n_vocab = integer(f"{architecture}.embedding_length"), integer("tokenizer.ggml.tokens")
-    if shapes.get(EMBEDDING) != (n_embd, n_vocab):
-        found = shapes.get(EMBEDDING)
+    embedding = tensors.get(EMBEDDING)
+    if embedding is None or embedding.dims != (n_embd, n_vocab):
+        found = embedding and embedding.dims
         raise reader.fail(f"has token embeddings of shape {found}, its header says {(n_embd, n_vocab)}")
+    read = sum(tensor.size for tensor in tensors.values())
     n_heads = max(1, integer(f"{architecture}.attention.head_count", 1))
     width = sum(
         integer(f"{architecture}.attention.{part}_length", n_embd // n_heads) for part in ("key", "value")
@@ -93,8 +99,10 @@ def _header(
         n_vocab,
         integer(f"{architecture}.context_length"),
         integer("general.file_type", -1),
-        read,
+        read - (embedding.size if OUTPUT in tensors else 0),
         integer(f"{architecture}.block_count", 0) * kept * F16,
+        embedding.kind,
+        start + embedding.offset,
     )
 
 
@@ -125,11 +133,18 @@ def _size(reader: Reader, kind: int) -> int:
     return _SIZES[kind]
 
 
-def _tensors(reader: Reader, count: int) -> tuple[dict[str, tuple[int, ...]], dict[str, int], int]:
-    """Dims and bytes by name, and where the last tensor ends, bytes from the start of the data."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    sizes: dict[str, int] = {}
-    end = 0
+@dataclass(frozen=True)
+class _Tensor:
+    name: str
+    dims: tuple[int, ...]
+    kind: int
+    offset: int
+    """bytes from the start of the data"""
+    size: int
+    """bytes"""
+
+
+def _tensors(reader: Reader, count: int) -> Iterator[_Tensor]:
     for _ in range(count):
         name = reader.text(reader.integer("Q"))
         n_dims = reader.integer("I")
@@ -137,7 +152,4 @@ def _tensors(reader: Reader, count: int) -> tuple[dict[str, tuple[int, ...]], di
             raise reader.fail(f"holds the tensor {name!r} of {n_dims} dimensions")
         dims = reader.integers("Q", n_dims)
         kind, offset = reader.integer("I"), reader.integer("Q")
-        sizes[name] = tensor_bytes(reader, name, dims, kind)
-        end = max(end, offset + sizes[name])
-        shapes[name] = dims
-    return shapes, sizes, end
+        yield _Tensor(name, dims, kind, offset, tensor_bytes(reader, name, dims, kind))

@@ -14,7 +14,7 @@ from time import perf_counter
 from edge_llasm.cache_file import CacheFile
 from edge_llasm.errors import EngineError, PromptTooLong
 from edge_llasm.llama import Llama
-from edge_llasm.segments import Embeddings, Held, Segment, Tokens, common_prefix, length, split
+from edge_llasm.segments import Embeddings, Held, Segment, Tokens, batches, common_prefix, length, split
 from edge_llasm.shelf import Shelf
 
 __all__ = ["WORTH_KEEPING", "KvCache", "Reading"]
@@ -80,35 +80,30 @@ class KvCache:
         kept = self._llama.forget(known)  # 0 for an architecture whose memory cannot be shortened
         head, rest = split(segments, kept)
         self._held = Held(head)
-        for segment in rest:
-            if not self.feed(segment, cancel):
-                break
+        self.feed(rest, cancel)
         ms = 1000 * (perf_counter() - start)
         if n - kept >= PACED:
             self._pace = ms / (n - kept)
         self._drafted = kept if draft else None
         return Reading(n, cached=kept, ms=ms)
 
-    def feed(self, segment: Segment, cancel: threading.Event | None = None) -> bool:
-        """Run the model over the segment, batch by batch; False when cancelled.
+    def feed(self, segments: Sequence[Segment], cancel: threading.Event | None = None) -> bool:
+        """Run the model over the segments, batch by batch; False when cancelled.
 
         A batch is noted in `_held` only after it was fed. So after an exception the cache may hold
         more than that, which the next prompt's `forget` drops, but never less.
         """
         llama, position = self._llama, self._held.n
         self._fed = False
-        for start in range(0, len(segment), llama.n_batch):
+        for batch in batches(segments, llama.n_batch):
             if cancel is not None and cancel.is_set():
                 return False
-            end = start + llama.n_batch
-            if isinstance(segment, Tokens):
-                ids = segment.ids[start:end]
-                llama.feed_tokens(ids, position + start)
-                self._held.add(Tokens(ids))
-            else:
-                llama.feed_embeddings(segment.values[start:end], position + start)
-        if isinstance(segment, Embeddings):
-            self._held.add(segment)  # whole or not at all: half a block is never reused
+            position += llama.feed([part.content for part in batch], position)
+            for part in batch:
+                if isinstance(part.segment, Tokens):
+                    self._held.add(Tokens(part.segment.ids[part.start : part.end]))
+                elif part.end == len(part.segment):
+                    self._held.add(part.segment)  # whole or not at all: half a block is never reused
         self._fed = True
         return True
 

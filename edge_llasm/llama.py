@@ -23,6 +23,7 @@ from edge_llasm.llama_load import load_model, new_context
 from edge_llasm.llama_sampler import Sampler, Samplers
 from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.sampling import Sampling
+from edge_llasm.token_embeddings import TokenEmbeddings
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +40,17 @@ MISFIT = "the parts of the model do not fit each other"
 class Llama:
     """A model and one context of it: a single sequence at positions 0 to n_ctx - 1."""
 
-    def __init__(self, lib: Any, model: Any, context: Any, *, device: str, n_ctx: int, setup: Setup) -> None:
+    def __init__(
+        self,
+        lib: Any,
+        model: Any,
+        context: Any,
+        token_embeddings: TokenEmbeddings | None,
+        *,
+        device: str,
+        n_ctx: int,
+        setup: Setup,
+    ) -> None:
         self._lib = lib
         self._model = model
         self._context = context
@@ -60,6 +71,7 @@ class Llama:
         self.n_vocab = int(lib.llama_vocab_n_tokens(self._vocab))
         self._tokens = _Batch(lib, self.n_batch, 0)
         self._embeddings = _Batch(lib, self.n_batch, self.n_embd)
+        self._token_embeddings = token_embeddings
         first = self.tokenize("a")[:1]
         self.adds_space = bool(first) and self.piece(first[0]).startswith(b" ")
         """whether the vocabulary puts a space before every encoded string"""
@@ -81,16 +93,17 @@ class Llama:
         """
         if n_ctx < 1:
             raise ValueError(f"n_ctx must be at least 1, not {n_ctx}")
-        read_gguf(Path(path))  # llama.cpp must not see a broken file
+        header = read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
         device = llm_device(device).device
         model = load_model(lib, path, device, setup, progress)
         try:
+            token_embeddings = TokenEmbeddings.open(Path(path), header)
             context = new_context(lib, model, n_ctx, device, setup)
         except BaseException:
             lib.llama_model_free(model)
             raise
-        return cls(lib, model, context, device=device, n_ctx=n_ctx, setup=setup)
+        return cls(lib, model, context, token_embeddings, device=device, n_ctx=n_ctx, setup=setup)
 
     def tokenize(self, text: str) -> list[int]:
         """Text -> token ids, without BOS; the names of special tokens in the text are plain text."""
@@ -161,6 +174,26 @@ class Llama:
             raise ValueError(f"a model runs on at least 1 thread, not {n_threads} and {n_threads_batch}")
         self._lib.llama_set_n_threads(self._context, n_threads, n_threads_batch)
 
+    def feed(self, contents: Sequence[tuple[int, ...] | npt.NDArray[np.float32]], position: int) -> int:
+        """Run the model over token ids and embeddings, at most n_batch positions, in as few batches as it can.
+
+        Returns how many positions that were.
+        """
+        n, table = 0, self._token_embeddings
+        if table is not None and len(contents) > 1:
+            for content in contents:
+                self.check(content)
+            contents = [
+                np.concatenate([table.of(one) if isinstance(one, tuple) else one for one in contents])
+            ]
+        for content in contents:
+            if isinstance(content, tuple):
+                self.feed_tokens(content, position + n)
+            else:
+                self.feed_embeddings(content, position + n)
+            n += len(content)
+        return n
+
     def feed_tokens(self, ids: Sequence[int], position: int) -> None:
         """Run the model over at most n_batch tokens at `position`…; the last one's logits can be sampled."""
         self.check(ids)
@@ -218,7 +251,7 @@ class Llama:
         self._embeddings.free(self._lib)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
-        self._logits, self._context, self._model = None, None, None
+        self._logits, self._token_embeddings, self._context, self._model = None, None, None, None
 
     def _says(self, key: str) -> bool:
         """A yes or no of the file's own; no when it is silent."""

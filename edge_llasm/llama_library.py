@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import re
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 from edge_llasm.errors import EngineError
 from edge_llasm.native_log import WARNING, NativeLog
 
-__all__ = ["library_version", "load_ggml", "load_library", "log"]
+__all__ = ["library_version", "ggml_function", "load_ggml", "load_library", "log"]
 
 PACKAGE, GGML = "llama_cpp", "llama_cpp._ggml"
 
@@ -80,6 +81,20 @@ def load_ggml() -> Any:
     """llama.cpp's ggml, as ctypes loaded it. Raises EngineError."""
     load_library()
     return sys.modules[GGML].libggml
+
+
+def ggml_function(name: str) -> Any:
+    """A function of ggml's own headers, which no binding declares; None where it cannot be reached.
+
+    Each call gives one of its own, whose types may be set.
+    """
+    ggml = load_ggml()
+    for place in (ggml._name, str(Path(ggml._name).with_name("ggml-base.dll"))):
+        try:  # Windows looks a name up in one library, others in those that it was linked to as well
+            return ctypes.CDLL(place)[name]
+        except (OSError, AttributeError):
+            continue
+    return None
 
 
 @cache

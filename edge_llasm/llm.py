@@ -221,7 +221,9 @@ class Llm:
                     return
                 if text:
                     yield _piece(read, text, n, None)
-                if not self._cache.feed(Tokens((token,)), cancel) or (cancel is not None and cancel.is_set()):
+                if not self._cache.feed((Tokens((token,)),), cancel) or (
+                    cancel is not None and cancel.is_set()
+                ):
                     yield _piece(read, stream.flush(), n, "cancelled")
                     return
 

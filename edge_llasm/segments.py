@@ -1,13 +1,13 @@
 """What a prompt is made of: runs of token ids, and embeddings that stand in the place of tokens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Embeddings", "Held", "Segment", "Tokens", "common_prefix", "length", "split"]
+__all__ = ["Embeddings", "Held", "Part", "Segment", "Tokens", "batches", "common_prefix", "length", "split"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,40 @@ def split(segments: Sequence[Segment], n: int) -> tuple[list[Segment], list[Segm
         head.append(segment)
         n -= len(segment)
     return head, []
+
+
+@dataclass(frozen=True)
+class Part:
+    """Positions of one segment."""
+
+    segment: Segment
+    start: int
+    end: int
+    """behind the last of them"""
+
+    @property
+    def content(self) -> tuple[int, ...] | npt.NDArray[np.float32]:
+        """Token ids, or (n, n_embd) f32."""
+        whole = self.segment.ids if isinstance(self.segment, Tokens) else self.segment.values
+        return whole[self.start : self.end]
+
+
+def batches(segments: Iterable[Segment], size: int) -> Iterator[list[Part]]:
+    """All positions in their order, `size` at a time; the last batch may hold less."""
+    batch: list[Part] = []
+    room = size
+    for segment in segments:
+        start = 0
+        while start < len(segment):
+            end = min(len(segment), start + room)
+            batch.append(Part(segment, start, end))
+            room -= end - start
+            start = end
+            if room == 0:
+                yield batch
+                batch, room = [], size
+    if batch:
+        yield batch
 
 
 def _units(segments: Sequence[Segment]) -> list[int | Embeddings]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge_llasm.segments import Embeddings, Segment, Tokens, common_prefix, length, split
+from edge_llasm.segments import Embeddings, Segment, Tokens, batches, common_prefix, length, split
 
 A = Embeddings(np.arange(12, dtype=np.float32).reshape(3, 4))
 B = Embeddings(np.arange(12, dtype=np.float32).reshape(3, 4) + 1)
@@ -75,3 +75,20 @@ def test_split_keeps_everything(n: int) -> None:
 def test_split_inside_embeddings_is_refused() -> None:
     with pytest.raises(ValueError, match="split"):
         split([A], 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 100])
+def test_batches_hold_every_position_once_in_its_order(size: int) -> None:
+    segments: list[Segment] = [Tokens((1, 2, 3, 4)), A, Tokens((5,)), B]
+    cut = list(batches(segments, size))
+    assert [sum(part.end - part.start for part in batch) for batch in cut[:-1]] == [size] * (len(cut) - 1)
+    parts = [part for batch in cut for part in batch]
+    assert all(part.start < part.end for part in parts)
+    for segment in segments:
+        contents = [part.content for part in parts if part.segment is segment]
+        whole = np.concatenate([np.asarray(content) for content in contents])
+        assert np.array_equal(whole, segment.ids if isinstance(segment, Tokens) else segment.values)
+
+
+def test_nothing_makes_no_batch() -> None:
+    assert list(batches([], 4)) == []
