@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_llasm.adapter import Adapter
 from edge_llasm.bundle import Bundle
-from edge_llasm.gguf_file import read_gguf
+from edge_llasm.gguf_file import PLAIN_TYPES, read_gguf
 from edge_llasm.llama import Llama
 from edge_llasm.segments import Segment, batches, length
 from edge_llasm.speech import SpeechEncoder, onnx, whisper_cpp
@@ -43,7 +43,7 @@ class Engines:
     def llm_type(self) -> str:
         """plain (nothing is quantized), Q8_0, or something else."""
         ftype = read_gguf(self.bundle.llm_file).file_type
-        return {0: "plain", 1: "plain", 32: "plain", 7: "Q8_0"}.get(ftype, "other")  # llama_ftype; 32 is bf16
+        return "plain" if ftype in PLAIN_TYPES else {7: "Q8_0"}.get(ftype, "other")  # llama_ftype
 
     def mel(self, samples: Floats, n_positions: int) -> Floats:
         """(n,) f32 16 kHz -> (n_mels, 2 * n_positions) f32."""

@@ -61,7 +61,7 @@ class Assistant:
         trim_window: bool = False,
         kv_type: str = DEFAULTS.kv_type,
         flash_attention: str = DEFAULTS.flash_attention,
-        repack: str = DEFAULTS.repack,
+        repack: str = "auto",
         verbose: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
@@ -70,8 +70,8 @@ class Assistant:
         `model` is a name on the search path, a folder, or a Bundle; `device` is auto, cpu, metal or cuda; `speech`
         is the engine that hears: auto, onnx or whisper.cpp. `trim_window` hears only as much as was said also where
         the model was trained on the full window: faster, and less exact (`edge-llasm models NAME` shows by how much).
-        `kv_type` is f16 or q8_0, `flash_attention` auto, on or off, `repack` on or off (llama_setup.py).
-        Threads and batches are those that `edge-llasm tune` found best, if it was run.
+        `kv_type` is f16 or q8_0, `flash_attention` auto, on or off, `repack` auto, on or off (llama_setup.py).
+        Threads, batches and what is auto are those that `edge-llasm tune` found best, if it was run.
         `verbose` lets the native libraries write their logs to standard error.
         Raises UnknownModel, BundleError, DeviceError, EngineError.
         """

@@ -16,6 +16,8 @@ VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 F16 = 2  # bytes
+PLAIN_TYPES = frozenset({0, 1, 32})
+"""llama.cpp's ftypes of which no weight is quantized: f32, f16, bf16"""
 MAX_ITEMS = 1 << 20
 """More keys or tensors than any model has"""
 

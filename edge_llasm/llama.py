@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from edge_llasm.devices import llm_device
 from edge_llasm.errors import EngineError
-from edge_llasm.gguf_file import read_gguf
+from edge_llasm.gguf_file import PLAIN_TYPES, read_gguf
 from edge_llasm.llama_library import load_library, log
-from edge_llasm.llama_load import load_model, new_context
+from edge_llasm.llama_load import letting_go, load_model, new_context
 from edge_llasm.llama_sampler import Sampler, Samplers
 from edge_llasm.llama_setup import DEFAULTS, Setup
 from edge_llasm.sampling import Sampling
@@ -96,6 +96,8 @@ class Llama:
         header = read_gguf(Path(path))  # llama.cpp must not see a broken file
         lib = load_library(verbose)
         device = llm_device(device).device
+        if device != "cpu" or (setup.repack == "on" and header.file_type not in PLAIN_TYPES):
+            progress = letting_go(Path(path), progress)
         model = load_model(lib, path, device, setup, progress)
         try:
             token_embeddings = TokenEmbeddings.open(Path(path), header)

@@ -11,11 +11,12 @@ from edge_llasm.cores import usable_processors
 from edge_llasm.errors import EngineError
 from edge_llasm.llama_library import log
 from edge_llasm.llama_setup import FLASH_ATTENTION, KV_TYPES, REPACK, Setup
+from edge_llasm.room import let_go_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["default_threads", "load_model", "new_context"]
+__all__ = ["default_threads", "letting_go", "load_model", "new_context"]
 
 ALL_LAYERS = -1
 CPU_BATCH = 128
@@ -27,6 +28,8 @@ that one core reads in a blink they gain little, and when other programs hold th
 time slices: on two busy cores a 6 MB model took 1-2 ms a token and 40 ms for a prompt of 100 on one thread,
 9-100 ms and 250-1200 ms on two. A model below this size runs on one thread."""
 MAX_THREADS = 8
+LET_GO_STEP = 0.1
+"""Share of a model that is loaded between two times"""
 
 
 def load_model(
@@ -68,6 +71,24 @@ def load_model(
         lib.llama_model_free(model)
         raise EngineError(f"{Path(path).name} is no plain decoder: embeddings cannot stand for its tokens")
     return model
+
+
+def letting_go(file: Path, progress: Callable[[float], None] | None) -> Callable[[float], None]:
+    """`progress`, and what was read of a file that is copied while it is loaded leaves the memory again.
+
+    Else all of it would be there twice: in the order of the file, and in the processor's.
+    """
+    gone = 0.0
+
+    def report(share: float) -> None:
+        nonlocal gone
+        if share >= gone + LET_GO_STEP or share == 1.0:
+            let_go_of(file)
+            gone = share
+        if progress is not None:
+            progress(share)
+
+    return report
 
 
 def new_context(lib: Any, model: Any, n_ctx: int, device: str, setup: Setup) -> Any:

@@ -48,7 +48,7 @@ def load_parts(
     speech: str = "auto",
     kv_type: str = DEFAULTS.kv_type,
     flash_attention: str = DEFAULTS.flash_attention,
-    repack: str = DEFAULTS.repack,
+    repack: str = "auto",
     verbose: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Parts:
@@ -66,7 +66,12 @@ def load_parts(
     answered_by = llm_device(device)
     tuned = tuned_for(bundle, answered_by.device)
     n_threads = tuned.speech_threads if heard_by.engine == "onnx" else None
-    setup = replace(tuned.setup, kv_type=kv_type, flash_attention=flash_attention, repack=repack)
+    setup = replace(
+        tuned.setup,
+        kv_type=kv_type,
+        flash_attention=flash_attention,
+        repack=tuned.setup.repack if repack == "auto" else repack,
+    )
     checked, shares = Checked(checked_file()), _Shares(progress)
     hearing, answering = (
         shares.part(sum(file.size for file in bundle.files if file.name in names))

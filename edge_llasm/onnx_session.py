@@ -20,11 +20,13 @@ def open_session(
     *,
     verbose: bool = False,
     look_only: bool = False,
+    any_length: bool = False,
     wide_sums: bool = False,
 ) -> Any:
     """An InferenceSession on `providers`, best first, and on the CPU for what they cannot do.
 
     `look_only` prepares nothing for computing, which of a large graph takes seconds and its weights' memory again;
+    `any_length` plans no memory ahead, which would fit the length of one input, and take more of it for the next;
     `wide_sums` is for graphs in 8 bits on a processor that loses something there (speech/eight_bits.py).
     Raises BundleError for a file that onnxruntime does not take, EngineError when there is no onnxruntime.
     """
@@ -34,6 +36,7 @@ def open_session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = not any_length
     # Waiting threads would hold the cores that another engine needs next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if wide_sums:

@@ -2,7 +2,8 @@
 
 ```json
 {"AMD Ryzen 7 5800U, 16 processors": {
-  "nano on cpu": {"llm_bytes": 6463552, "n_threads": 1, "n_threads_batch": 1, "n_batch": 128, "speech_threads": 4}}}
+  "nano on cpu": {"llm_bytes": 6463552, "n_threads": 1, "n_threads_batch": 1, "n_batch": 128, "repack": "on",
+    "speech_threads": 4}}}
 ```
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 
 from edge_llasm.bundle import Bundle, search_path
 from edge_llasm.cores import usable_processors
-from edge_llasm.llama_setup import DEFAULTS, Setup
+from edge_llasm.llama_setup import DEFAULTS, REPACK, Setup
 
 __all__ = [
     "NOTHING",
@@ -43,7 +44,7 @@ class Tuned:
     """Of one model on one device."""
 
     setup: Setup
-    """threads and batch of the language model"""
+    """threads, batch and order of weights of the language model"""
     speech_threads: int | None = None
     """of onnxruntime's speech tower; None: its default"""
 
@@ -57,9 +58,10 @@ def describe(tuned: Tuned) -> str:
     if setup.n_threads is None:
         return "not tuned"
     speech = "" if heard is None else f", {_threads(heard)} for speech"
+    order = "" if setup.repack == DEFAULTS.repack else ", weights not repacked"
     return (
         f"{_threads(setup.n_threads)} for a token, {_threads(setup.n_threads_batch or setup.n_threads)} for a prompt "
-        f"in batches of {setup.n_batch}{speech}"
+        f"in batches of {setup.n_batch}{order}{speech}"
     )
 
 
@@ -91,6 +93,7 @@ def keep_tuned(bundle: Bundle, device: str, tuned: Tuned) -> None:
         "n_threads": setup.n_threads,
         "n_threads_batch": setup.n_threads_batch,
         "n_batch": setup.n_batch,
+        "repack": setup.repack,
         "speech_threads": tuned.speech_threads,
     }
     kept = all_tuned()
@@ -170,7 +173,9 @@ def _checked(entry: dict[str, Any]) -> Tuned:
     for name, limit in most.items():
         if type(entry[name]) is not int or not 1 <= entry[name] <= limit:
             raise ValueError(f"{name} = {entry[name]} is not from 1 to {limit}")
-    setup = Setup(entry["n_threads"], entry["n_threads_batch"], entry["n_batch"])
+    if entry["repack"] not in REPACK:
+        raise ValueError(f"repack = {entry['repack']} is neither on nor off")
+    setup = Setup(entry["n_threads"], entry["n_threads_batch"], entry["n_batch"], repack=entry["repack"])
     return Tuned(setup, entry["speech_threads"])
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from convert.bundle import write_bundle
 from edge_llasm import tune as module
 from edge_llasm.bench.turns import Measured
 from edge_llasm.bundle import Bundle
@@ -11,6 +12,7 @@ from edge_llasm.cores import usable_processors
 from edge_llasm.devices import choose_devices
 from edge_llasm.tune import Trial, choose, thread_counts, tune
 from edge_llasm.tuned import Tuned
+from tests.tiny import tiny_parts
 
 
 def took(**ms: float) -> dict[int, Measured]:
@@ -50,6 +52,20 @@ def test_a_model_is_tuned(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) ->
     token, prompt, batch, speech = (trial.best for trial in trials if isinstance(trial, Trial))
     assert (found.setup.n_threads, found.setup.n_threads_batch) == (token, prompt)
     assert (found.setup.n_batch, found.speech_threads) == (batch, speech)
+
+
+def test_of_a_quantized_model_the_order_of_weights_is_tried_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 1)
+    monkeypatch.setattr(module, "FEWEST", 1)
+    parts = tiny_parts(tmp_path / "tokenizer.model")
+    write_bundle(parts, tmp_path / "tiny", llm_type="Q4_0", onnx_type=None)
+    *trials, found = tune(Bundle.load(tmp_path / "tiny"), choose_devices("cpu"))
+    (order,) = [trial for trial in trials if isinstance(trial, Trial) and trial.knob == "repack"]
+    assert set(order.took) == {"on", "off"}
+    assert isinstance(found, Tuned)
+    assert found.setup.repack == order.best
 
 
 def test_a_model_that_whisper_cpp_hears_keeps_its_rule_for_speech(

@@ -20,7 +20,7 @@ from edge_llasm.tuned import (
     tuned_for,
 )
 
-FOUND = Tuned(Setup(n_threads=1, n_threads_batch=1, n_batch=64), speech_threads=1)
+FOUND = Tuned(Setup(n_threads=1, n_threads_batch=1, n_batch=64, repack="off"), speech_threads=1)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_load_uses_it(bundle: Bundle, tiny_bundle: Path) -> None:
     keep_tuned(bundle, "cpu", FOUND)
     with Assistant.load(tiny_bundle, device="cpu", flash_attention="off") as assistant:
         assert assistant.tuned == FOUND
-        assert assistant.llm.setup == Setup(1, 1, 64, flash_attention="off")
+        assert assistant.llm.setup == Setup(1, 1, 64, flash_attention="off", repack="off")
 
 
 def test_another_machine_has_its_own(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +84,7 @@ def test_a_model_of_another_size_is_not_the_one_that_was_tuned(bundle: Bundle) -
         {"n_batch": "128"},
         {"speech_threads": 1.5},
         {"n_threads": None},
+        {"repack": "auto"},
     ],
 )
 def test_a_number_that_cannot_be_is_told_and_not_used(
@@ -117,9 +118,17 @@ def test_a_broken_file_is_told_not_used_and_written_anew(
 
 def test_it_is_told_in_a_line() -> None:
     assert (
-        describe(FOUND) == "1 thread for a token, 1 thread for a prompt in batches of 64, 1 thread for speech"
+        describe(FOUND)
+        == "1 thread for a token, 1 thread for a prompt in batches of 64, weights not repacked, 1 thread for speech"
     )
     assert (
         describe(Tuned(Setup(2, 4, 128))) == "2 threads for a token, 4 threads for a prompt in batches of 128"
     )
     assert describe(NOTHING) == "not tuned"
+
+
+def test_an_order_of_weights_that_is_asked_for_is_taken_instead(bundle: Bundle) -> None:
+    keep_tuned(bundle, "cpu", FOUND)
+    for asked, taken in (("auto", "off"), ("on", "on"), ("off", "off")):
+        with Assistant.load(bundle, device="cpu", repack=asked) as assistant:
+            assert assistant.llm.setup.repack == taken

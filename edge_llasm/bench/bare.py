@@ -41,7 +41,7 @@ class BareLlama:
         device: str = "auto",
         kv_type: str = DEFAULTS.kv_type,
         flash_attention: str = DEFAULTS.flash_attention,
-        repack: str = DEFAULTS.repack,
+        repack: str = "auto",
     ) -> None:
         """Raises UnknownModel, BundleError, DeviceError, EngineError."""
         bundle = Bundle.find(model)
@@ -49,6 +49,7 @@ class BareLlama:
         load_library()
         start = perf_counter()
         tuned = tuned_for(bundle, llm_device(device).device).setup  # as the product runs it
+        repack = tuned.repack if repack == "auto" else repack
         setup = replace(tuned, kv_type=kv_type, flash_attention=flash_attention, repack=repack)
         self._llama = Llama.open(bundle.llm_file, n_ctx=bundle.llm.n_ctx, device=device, setup=setup)
         load_ms = 1000 * (perf_counter() - start)
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--kv-type", choices=tuple(KV_TYPES), default=DEFAULTS.kv_type)
     parser.add_argument("--flash-attention", choices=tuple(FLASH_ATTENTION), default=DEFAULTS.flash_attention)
-    parser.add_argument("--repack", choices=tuple(REPACK), default=DEFAULTS.repack)
+    parser.add_argument("--repack", choices=("auto", *REPACK), default="auto")
     options = vars(parser.parse_args())
     serve(lambda: BareLlama(**options))
 

@@ -49,7 +49,7 @@ class EdgeLlasm:
         window: str = "auto",
         kv_type: str = DEFAULTS.kv_type,
         flash_attention: str = DEFAULTS.flash_attention,
-        repack: str = DEFAULTS.repack,
+        repack: str = "auto",
         cold: bool = False,
     ) -> None:
         """`window` is one of WINDOWS; `cold` forgets before each turn what was read for the one before.
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--window", choices=WINDOWS, default="auto")
     parser.add_argument("--kv-type", choices=tuple(KV_TYPES), default=DEFAULTS.kv_type)
     parser.add_argument("--flash-attention", choices=tuple(FLASH_ATTENTION), default=DEFAULTS.flash_attention)
-    parser.add_argument("--repack", choices=tuple(REPACK), default=DEFAULTS.repack)
+    parser.add_argument("--repack", choices=("auto", *REPACK), default="auto")
     parser.add_argument("--cold", action="store_true")
     options = vars(parser.parse_args())
     serve(lambda: EdgeLlasm(**options))

@@ -88,7 +88,7 @@ class Subject:
     """of our own row: a word of ours.WINDOWS"""
     kv_type: str = DEFAULTS.kv_type
     flash_attention: str = DEFAULTS.flash_attention
-    repack: str = DEFAULTS.repack
+    repack: str = "auto"
     """all of ours and llama.cpp's own row"""
 
 

@@ -55,8 +55,8 @@ MODEL_OPTIONS = (
     ),
     click.option(
         "--repack",
-        type=click.Choice(["on", "off"]),
-        default="on",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
         show_default=True,
         help="on: copy quantized weights into another order for the processor, and write faster. off: leave them in "
         "the mapped file, load sooner and in less memory.",

@@ -39,8 +39,8 @@ Examples:
 def tune(model: str, device: str, show: bool, forget: bool) -> None:
     """Find out how a model runs fastest on this machine.
 
-    Tries numbers of threads and sizes of batches in turn, for a minute or a few, and keeps what was best: every
-    later load uses it. Close other programs first; what is measured beside them holds only beside them.
+    Tries numbers of threads, sizes of batches and orders of weights in turn, for a minute or a few, and keeps what was
+    best: every later load uses it. Close other programs first; what is measured beside them holds only beside them.
     """
     if show and forget:
         raise click.UsageError("--show and --forget are two things: give one of them.")
@@ -72,7 +72,7 @@ def _tune(model: str, device: str) -> None:
         tell(f"kept in {tuned_file()}")
 
 
-def _trial(trial: Trial) -> str:
+def _trial(trial: Trial[int] | Trial[str]) -> str:
     """A line for each candidate, the best one marked."""
     return "".join(
         f"{trial.what:<18}{trial.knob:>18} {n:<4}{1000 * took.median:>10.2f} ms{took.spread:>7.0%}"

@@ -48,7 +48,7 @@ class OnnxSpeech:
         """Load a file that `Bundle.verify` has passed. Raises BundleError, EngineError."""
         n_threads = n_threads or min(MAX_THREADS, physical_cores())
         wide_sums = spec.onnx == ROWS_OF_8_BITS and not adds_up()
-        session = open_session(path, n_threads, verbose=verbose, wide_sums=wide_sums)
+        session = open_session(path, n_threads, verbose=verbose, any_length=True, wide_sums=wide_sums)
         _check(session, path, spec)
         return cls(session, path, spec)
 
