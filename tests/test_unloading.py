@@ -15,7 +15,7 @@ from edge_llasm.prompt import Turn
 from tests.test_assistant import text_of
 
 NANO = Path(__file__).parents[1] / "models" / "nano"
-TURNS = 3
+TURNS = 4
 MEASURE = """
 import json, re, sys
 from edge_llasm import Assistant
@@ -52,7 +52,7 @@ def test_nano_gives_its_memory_back_each_time_and_answers_as_if_it_had_not() -> 
     llm = next(file.size for file in Bundle.find("nano").files if file.name == "llm.gguf")
     for before, after in zip(loaded, unloaded, strict=True):
         assert before - after > llm  # mapped; and what was computed with it
-    assert unloaded[-1] < 1.1 * unloaded[0]
+    assert unloaded[-1] < 1.05 * unloaded[1]  # the first time the allocator learns what it keeps, once
     assert said == measured("stay")[2]
     assert len(set(said)) == TURNS
 

@@ -24,7 +24,7 @@ def nano() -> Iterator[EdgeLlasm]:
 def test_it_says_what_it_is(nano: EdgeLlasm) -> None:
     bundle = Bundle.find("nano")
     assert nano.loaded.name == "edge-llasm, onnx"
-    assert nano.loaded.note == "q8_0 numbers, window as long as the clip"
+    assert nano.loaded.note == "f16 numbers, window as long as the clip"
     assert nano.loaded.load_ms > 0
     cache = read_gguf(bundle.llm_file).cache_per_position * bundle.llm.n_ctx
     without_whisper = bundle.size - bundle.speech_file.stat().st_size
