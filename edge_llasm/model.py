@@ -65,9 +65,13 @@ class Model:
         self.parts = load()
         self._llm = self.parts.llm
         self._hearing = Hearing(self.parts.speech)
-        self._composer = Composer(bundle, self._llm.tokenize, self._llm.n_ctx)
         self._running: Generator[Piece, None, None] | None = None  # the answer, closed or not
-        self._begin()
+        try:
+            self._composer = Composer(bundle, self._llm.tokenize, self._llm.n_ctx)
+            self._begin()
+        except BaseException:
+            self.parts.close()
+            raise
         self._load_ms = 1000 * (perf_counter() - start)
 
     def meter(self, recordings: Sequence[Samples] = ()) -> Meter:
