@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 
 from edge_llasm.errors import EngineError
@@ -14,7 +15,10 @@ KV_TYPES = {"f16": 1, "q8_0": 8}
 """Our word -> ggml's type. q8_0: 8 bits and a scale for each 32 numbers, a little more than half of the memory"""
 REPACK = {"on": True, "off": False}
 """Whether quantized weights are copied into another order for the processor, as llama.cpp does by itself, or read from
-the mapped file. A copy takes its memory and time of loading; answers are written faster (docs/performance.md)"""
+the mapped file. A copy takes its memory and time of loading. On x86 a prompt is read faster without it, and an answer
+written more slowly (docs/performance.md); elsewhere nobody has measured it here, and llama.cpp's own way is kept"""
+X86 = ("x86_64", "amd64")
+"""As systems call such a processor, in small letters"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Setup:
     """auto, on or off; auto: on where the device can do it"""
     kv_type: str = "f16"
     """numbers of the KV cache: f16 or q8_0"""
-    repack: str = "on"
+    repack: str = "off" if platform.machine().lower() in X86 else "on"
     """on or off. Without meaning on a GPU"""
 
     def __post_init__(self) -> None:
@@ -49,6 +53,11 @@ class Setup:
             raise EngineError(
                 f"a KV cache in {self.kv_type} needs flash attention: leave one of the two at its default"
             )
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What a table says of it: nothing of a usual one."""
+        return () if self.repack == DEFAULTS.repack else ("repacked" if self.repack == "on" else "mapped",)
 
 
 DEFAULTS = Setup()

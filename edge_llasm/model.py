@@ -197,6 +197,5 @@ class Model:
             head = self._composer.head(())
             if length(head) > WORTH_KEEPING:
                 setup = self._llm.setup
-                way = f"{self._llm.device}.{setup.kv_type}.{setup.flash_attention}"
-                way += ".mapped" if setup.repack == "off" else ""
+                way = ".".join((self._llm.device, setup.kv_type, setup.flash_attention, *setup.marks))
                 self._llm.begin_with(head_file(self._bundle.name, way, self._origin, head))

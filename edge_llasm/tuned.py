@@ -58,7 +58,7 @@ def describe(tuned: Tuned) -> str:
     if setup.n_threads is None:
         return "not tuned"
     speech = "" if heard is None else f", {_threads(heard)} for speech"
-    order = "" if setup.repack == DEFAULTS.repack else ", weights not repacked"
+    order = "".join(f", weights {mark}" for mark in setup.marks)
     return (
         f"{_threads(setup.n_threads)} for a token, {_threads(setup.n_threads_batch or setup.n_threads)} for a prompt "
         f"in batches of {setup.n_batch}{order}{speech}"

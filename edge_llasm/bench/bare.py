@@ -59,7 +59,7 @@ class BareLlama:
         self._head = length(Composer(bundle, self._llama.tokenize, self._n_ctx).head(()))
         gguf = read_gguf(bundle.llm_file)
         self.loaded = Loaded(
-            name="llama.cpp, a bare loop" + (", mapped" if repack == "off" else ""),
+            name=", ".join(["llama.cpp, a bare loop", *setup.marks]),
             load_ms=load_ms,
             note="hears nothing",
             device=self._llama.device,

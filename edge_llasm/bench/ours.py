@@ -124,7 +124,7 @@ class EdgeLlasm:
         name = ["edge-llasm", assistant.devices.speech.engine]
         name += [] if window == "auto" else [f"{window} window"]
         name += ["no cache"] if self._cold else []
-        name += ["mapped"] if assistant.llm.setup.repack == "off" else []
+        name += assistant.llm.setup.marks
         return Loaded(
             name=", ".join(name),
             load_ms=load_ms,

@@ -12,13 +12,14 @@ from types import MappingProxyType
 
 from edge_llasm.bench.child import CHECKOUT
 from edge_llasm.errors import EngineError
-from edge_llasm.llama_setup import DEFAULTS
+from edge_llasm.llama_setup import DEFAULTS, REPACK
 
 __all__ = ["BARE", "OURS", "RIVALS", "Entry", "Subject", "entries"]
 
 OURS, BARE = "edge-llasm", "llama.cpp"
 """What is measured always: this package as it is used, and llama.cpp alone on the same file"""
 _OURS_MODULE, _BARE_MODULE = "edge_llasm.bench.ours", "edge_llasm.bench.bare"
+_OTHER = next(order for order in REPACK if order != DEFAULTS.repack)
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ RIVALS: Mapping[str, Rival] = MappingProxyType(
         "no-cache": Rival(
             "edge-llasm that reads the whole prompt in every turn", (f"{_OURS_MODULE} --cold",)
         ),
-        "mapped": Rival(
-            "quantized weights read from the mapped file, by edge-llasm and by llama.cpp alone",
-            (f"{_OURS_MODULE} --repack off", f"{_BARE_MODULE} --repack off"),
+        "repack": Rival(
+            "quantized weights in the other order, repacked or not, by edge-llasm and by llama.cpp alone",
+            (f"{_OURS_MODULE} --repack {_OTHER}", f"{_BARE_MODULE} --repack {_OTHER}"),
         ),
     }
 )

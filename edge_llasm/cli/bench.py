@@ -31,9 +31,9 @@ Rivals, each in a process of its own; pytorch, cascade and mtmd need a checkout:
   onnx         our engine for the CPU, with a window as long as the clip and with the full one
   whisper.cpp  our engine for GPUs, likewise
   no-cache     our own row without what is kept of the turn before
-  mapped       our own row and llama.cpp's with --repack off
+  repack       our own row and llama.cpp's, --repack on where that is not the default, else off
 """
-AGAINST = ("pytorch", "cascade", "mtmd", "onnx", "whisper.cpp", "no-cache", "mapped")
+AGAINST = ("pytorch", "cascade", "mtmd", "onnx", "whisper.cpp", "no-cache", "repack")
 SIZES = ("nano", "laptop", "7b")
 PICTURES = (".svg", ".png")
 

@@ -58,8 +58,8 @@ MODEL_OPTIONS = (
         type=click.Choice(["auto", "on", "off"]),
         default="auto",
         show_default=True,
-        help="on: copy quantized weights into another order for the processor, and write faster. off: leave them in "
-        "the mapped file, load sooner and in less memory.",
+        help="on: copy quantized weights into another order for the processor. off: read them from the mapped file; "
+        "on x86 that answers sooner and writes more slowly. auto: what tune found, else off on x86, on elsewhere.",
     ),
 )
 
