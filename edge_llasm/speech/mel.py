@@ -17,6 +17,7 @@ MEL_PER_POSITION = 2  # mel frames per encoder position (the second convolution'
 SAMPLES_PER_POSITION = HOP * MEL_PER_POSITION  # 320: one encoder position is 20 ms
 POWER_FLOOR = 1e-10
 DYNAMIC_RANGE = 8.0  # decades kept below the loudest cell
+AT_ONCE = 64  # frames: what is computed of them stays in a core's cache
 SMALL_PRODUCT = (
     1 << 18
 )  # multiplications up to which OpenBLAS computes on the calling thread (its interface/gemm.c)
@@ -62,8 +63,11 @@ def log_mel_power(samples: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.
     padded = np.concatenate([padded[N_FFT // 2 : 0 : -1], padded])  # reflected at the start, zeros at the end
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:n_frames]
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
-    power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2  # (n_frames, 201)
-    mel = _on_one_thread(mel_filters(n_mels), power)
+    mel = np.empty((n_mels, n_frames), np.float32)
+    for start in range(0, n_frames, AT_ONCE):
+        some = frames[start : start + AT_ONCE] * window
+        power = np.abs(np.fft.rfft(some, axis=1)).astype(np.float32) ** 2  # (n, 201)
+        mel[:, start : start + AT_ONCE] = _on_one_thread(mel_filters(n_mels), power)
     return np.asarray(np.log10(np.maximum(mel, POWER_FLOOR)), dtype=np.float32)
 
 
