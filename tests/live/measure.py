@@ -1,6 +1,6 @@
 """What talking feels like, on a virtual sound card with nano:
 
-    python -m tests.live.measure [--presses 50] [--questions 10] [--turns 200]
+    python -m tests.live.measure [--presses 50] [--questions 10] [--turns 200] [--pause 0.3]
 
 Words lost at the start of a recording; the delay from the key's release to the first text, with and without the work in
 pauses; how the memory grows over many turns.
@@ -31,8 +31,6 @@ ALIKE = 0.95
 """Correlation with what sounded in the room, where a busy sound server leaves gaps; a lost beginning leaves far less"""
 BEGINNING = 8_000
 """Samples, 0.5 s: the first word"""
-PAUSE_S = 0.5
-"""Between the end of the recording that is played and the key's release"""
 SETTLED = 20
 """Turns after which the memory is looked at first"""
 
@@ -44,6 +42,9 @@ def main() -> None:
     parser.add_argument("--presses", type=int, default=50)
     parser.add_argument("--questions", type=int, default=10)
     parser.add_argument("--turns", type=int, default=200)
+    parser.add_argument(
+        "--pause", type=float, default=0.3, help="s between the end of what is played and the key's release"
+    )
     options = parser.parse_args()
     if lacking := missing():
         sys.exit(lacking)
@@ -53,9 +54,9 @@ def main() -> None:
             lost = lost_beginnings(there, tap, microphone, clips, options.presses)
         say(f"beginnings lost   {lost} of {options.presses}, {microphone.overruns} gaps in the sound")
         with Assistant.load("nano", device="cpu") as assistant:
-            cold, warm = felt_delays(assistant, there, microphone, clips, options.questions)
+            cold, warm = felt_delays(assistant, there, microphone, clips, options.questions, options.pause)
             say(f"felt delay        {summary(cold)} without the work in pauses")
-            say(f"                  {summary(warm)} with it, {PAUSE_S} s of pause before the release")
+            say(f"                  {summary(warm)} with it, {options.pause:g} s of pause before the release")
             say(f"                  {statistics.median(warm) / statistics.median(cold):.2f} of it")
             first, last = memory(assistant, clips, options.turns)
             say(f"resident memory   {first / 1e6:.1f} MB after {SETTLED} turns")
@@ -81,7 +82,12 @@ def lost_beginnings(there: Room, tap: Tap, microphone: Microphone, clips: list[P
 
 
 def felt_delays(
-    assistant: Assistant, there: Room, microphone: Microphone, clips: list[Path], questions: int
+    assistant: Assistant,
+    there: Room,
+    microphone: Microphone,
+    clips: list[Path],
+    questions: int,
+    pause_s: float,
 ) -> tuple[list[float], list[float]]:
     """ms from the release to the first text, without drafts and with them, in turn."""
     cold: list[float] = []
@@ -97,7 +103,7 @@ def felt_delays(
                     while playing.poll() is None:
                         listener.poll()
                         time.sleep(0.02)
-                end = time.monotonic() + PAUSE_S
+                end = time.monotonic() + pause_s
                 while time.monotonic() < end:
                     listener.poll()
                     time.sleep(0.02)
