@@ -1,7 +1,7 @@
 """Embeddings of tokens, read from the model's own file, so that tokens and speech are read in one batch.
 
-A llama_batch holds either token ids or embeddings. Fed one after the other, the few tokens around a piece of speech
-cost as much as the speech: every batch reads all weights once. So they are looked up here, as llama.cpp does itself
+A llama_batch holds either token ids or embeddings. Fed by themselves, the few tokens around a piece of speech cost far
+more than their share, as every batch reads all weights once. So they are looked up here, as llama.cpp does itself
 (llama-graph.cpp, build_inp_embd), and go with the speech.
 """
 

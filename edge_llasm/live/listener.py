@@ -20,7 +20,7 @@ Samples = npt.NDArray[np.float32]  # (n_samples,) f32, 16 kHz
 PAUSES_S = 0.200, 0.300, 0.500, 1.000
 """Into a pause, the question may be over; where it ends, soft sounds included, is seen better later on"""
 
-KEY_S = 0.010
+KEY_S = 0.015
 """A keyboard tells that a key has moved at least so long after the finger did (danluu.com/keyboard-latency: 15 to 60 ms
 for 21 of them). In a pause nobody waits for what is heard after that"""
 
