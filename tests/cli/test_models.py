@@ -52,7 +52,7 @@ def test_one_model_is_told_with_everything(home: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     for part in (
         "tiny 0.1.0",
-        "whisper.cpp f16, onnx q8_0, 5 s window",
+        "whisper.cpp f16, onnx int8, 5 s window",
         "llm.gguf",
         "sha256",
         "llama2-llasm-paper",
