@@ -6,7 +6,7 @@ maps the file for as long as it packs the numbers for its processor.
 
 f16 and f32 compute in floats. q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's
 type of that name does. int8 rounds by rows: an output's weights by one scale, and each position of an input by its own.
-Its products are three times as fast as those of blocks; where the rows are the few queries it keeps the blocks, which
+Its products are far faster than those of blocks; where the rows are the few queries it keeps the blocks, which
 cost next to nothing there.
 """
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edge_llasm.devices import llm_device
 from edge_llasm.errors import EngineError
 from edge_llasm.gguf_file import PLAIN_TYPES, read_gguf
+from edge_llasm.llama_batch import Batch
 from edge_llasm.llama_library import load_library, log
 from edge_llasm.llama_load import letting_go, load_model, new_context
 from edge_llasm.llama_sampler import Sampler, Samplers
@@ -69,8 +70,8 @@ class Llama:
         self.n_embd = int(lib.llama_model_n_embd(model))
         """width of an embedding, floats"""
         self.n_vocab = int(lib.llama_vocab_n_tokens(self._vocab))
-        self._tokens = _Batch(lib, self.n_batch, 0)
-        self._embeddings = _Batch(lib, self.n_batch, self.n_embd)
+        self._tokens = Batch(lib, self.n_batch, 0)
+        self._embeddings = Batch(lib, self.n_batch, self.n_embd)
         self._token_embeddings = token_embeddings
         first = self.tokenize("a")[:1]
         self.adds_space = bool(first) and self.piece(first[0]).startswith(b" ")
@@ -261,7 +262,7 @@ class Llama:
         n = self._lib.llama_model_meta_val_str(self._model, key.encode(), value, len(value))
         return n > 0 and value.value == b"true"
 
-    def _decode(self, batch: _Batch, n: int, position: int) -> None:
+    def _decode(self, batch: Batch, n: int, position: int) -> None:
         self._alive()
         status = int(self._lib.llama_decode(self._context, batch.at(position, n)))
         if status != 0:
@@ -276,36 +277,6 @@ class Llama:
             raise ValueError(f"a batch holds 1 to {self.n_batch} positions, not {n}")
         if position < 0 or position + n > self.n_ctx:
             raise ValueError(f"{n} positions from {position} on are not inside 0 to {self.n_ctx - 1}")
-
-
-class _Batch:
-    """A llama_batch of token ids (n_embd 0) or of embeddings, with numpy views of its arrays."""
-
-    def __init__(self, lib: Any, size: int, n_embd: int) -> None:
-        self.batch = lib.llama_batch_init(size, n_embd, 1)
-        if n_embd:
-            self.embeddings = np.ctypeslib.as_array(self.batch.embd, (size, n_embd))
-        else:
-            self.tokens = np.ctypeslib.as_array(self.batch.token, (size,))
-        self._positions = np.ctypeslib.as_array(self.batch.pos, (size,))
-        self._wanted = np.ctypeslib.as_array(self.batch.logits, (size,))
-        for i in range(size):
-            self.batch.n_seq_id[i] = 1
-            self.batch.seq_id[i][0] = 0
-
-    def at(self, position: int, n: int) -> Any:
-        """The first n entries, at `position`…, with logits for the last."""
-        if n == 1:  # a token of an answer, where microseconds count
-            self._positions[0], self._wanted[0] = position, 1
-        else:
-            self._positions[:n] = np.arange(position, position + n)
-            self._wanted[:n] = 0
-            self._wanted[n - 1] = 1
-        self.batch.n_tokens = n
-        return self.batch
-
-    def free(self, lib: Any) -> None:
-        lib.llama_batch_free(self.batch)
 
 
 def _bytes(state: npt.NDArray[np.uint8]) -> Any:

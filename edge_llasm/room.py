@@ -49,16 +49,18 @@ def free_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
     return None
 
 
-def let_go_of(file: Path) -> None:
+def let_go_of(file: Path, maps: Path = Path("/proc/self/maps")) -> None:
     """Have no page of a mapped file in this process's memory; what it reads again comes back by itself.
 
     For files of which the most was read once, to be copied. Only Linux tells where a library has mapped a file.
     """
-    if sys.platform != "linux":
+    try:
+        lines = maps.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
         return
     name, libc = os.path.realpath(file), ctypes.CDLL(None)
     libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    for line in lines:
         span, *_, mapped = line.split(maxsplit=5)
         if mapped == name:
             start, end = (int(address, 16) for address in span.split("-"))

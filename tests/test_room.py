@@ -28,6 +28,10 @@ def test_the_pages_of_a_mapped_file_are_let_go_and_come_back_by_themselves(tmp_p
         assert bytes(mapped) == content
 
 
+def test_where_the_system_tells_no_maps_nothing_happens(tmp_path: Path) -> None:
+    let_go_of(tmp_path, maps=tmp_path / "no proc")
+
+
 def mapped_bytes() -> int:
     """In memory, of files that this process has mapped."""
     (line,) = [
