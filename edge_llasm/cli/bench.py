@@ -61,7 +61,7 @@ PICTURES = (".svg", ".png")
     "--seconds",
     type=click.FloatRange(0.5, 600),
     multiple=True,
-    default=(2.0, 4.0, 10.0, 30.0),
+    default=(2.0, 4.0, 10.0, 30.0, 90.0),
     show_default=True,
     help="Length of a spoken question; may be given several times.",
 )
