@@ -41,7 +41,8 @@ class Composer:
         most = self._n_ctx // (speech.n_queries + 2)
         if n_pieces > most:
             raise PromptTooLong(
-                f"only {most * speech.window_seconds:.0f} s of speech fit the model's context: "
+                f"this is {n_pieces} pieces of speech of up to {speech.window_seconds:g} s, "
+                f"{most} fit the model's context: "
                 "ask something shorter, or transcribe it"
             )
 
