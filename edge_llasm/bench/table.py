@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from edge_llasm.bench.comparison import Case, Result
@@ -21,6 +22,8 @@ STAGES = {
 """Fields of Turn, in the order in which they pass -> what they are called"""
 WIDTHS = {stage: max(7, len(head) + 1) for stage, head in STAGES.items()}
 """Columns of a terminal"""
+LINE = 120
+"""At most so many columns are taken by words"""
 NOTHING = "-"
 
 
@@ -77,7 +80,7 @@ def _question(report: Report, case: Case, width: int) -> list[str]:
     lines = [f"{_title(case):<{width}}{heads}{'new':>5}{'first token':>12}{'±':>5}{'tok/s':>8}{'ratio':>7}"]
     for result in report.results:
         if case in result.refused:
-            lines.append(f"{result.name:<{width}}  {result.refused[case]}")
+            lines += _wrapped(f"{result.name:<{width}}  ", result.refused[case])
         if not result.turns.get(case):
             continue
         delay = result.measured(case)
@@ -90,6 +93,11 @@ def _question(report: Report, case: Case, width: int) -> list[str]:
             f"{NOTHING if ratio is None else f'{ratio:.2f}':>7}"
         )
     return lines if len(lines) > 1 else []
+
+
+def _wrapped(head: str, words: str) -> list[str]:
+    """The words beside the head, in as many lines as they need."""
+    return textwrap.wrap(words, LINE, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 def _process(report: Report, width: int) -> list[str]:
