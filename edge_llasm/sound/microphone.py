@@ -23,8 +23,8 @@ __all__ = ["Microphone"]
 
 Samples = npt.NDArray[np.float32]  # (n_samples,) f32, full scale 1
 
-BLOCK_S = 0.020
-"""Of one callback"""
+BLOCK_S = 0.010
+"""Of one callback. What is under way when the key goes up is waited for: half of it, on the average"""
 PRE_ROLL_S = 0.400
 """What was heard before the key went down and is kept all the same"""
 SILENT_S = 1.0

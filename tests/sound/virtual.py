@@ -47,7 +47,6 @@ class Room:
         self.control("load-module", "module-null-sink", "sink_name=next", f"rate={RATE}", "channels=1")
         self.control("set-default-sink", "next")
         self.control("set-default-source", "room.monitor")
-        os.environ.pop("PULSE_LATENCY_MSEC", None)  # it would be shorter than what a player keeps ready
 
     def open_door(self, gain: float) -> None:
         """Let the microphone hear the loudspeaker, so much fainter."""
@@ -143,7 +142,6 @@ def room(folder: Path) -> Iterator[Room]:
     ours = {
         "XDG_RUNTIME_DIR": str(folder),
         "PULSE_SERVER": f"unix:{folder}/socket",
-        "PULSE_LATENCY_MSEC": "30",
     }
     before = {name: os.environ.get(name) for name in ours}
     environment = {**os.environ, **ours, "HOME": str(folder)}
