@@ -157,8 +157,10 @@ class _Tower:
         tiny = self._float("tiny", float(np.finfo(np.float32).tiny) * PEAK)  # a row of zeros stays one
         peak = self._node("Max", [most, self._node("Neg", [least], f"{value}.depth"), tiny], f"{value}.peak")
         scale = self._node("Div", [peak, self._float("peak", PEAK)], f"{value}.scale")
-        whole = self._node("Div", [value, scale], f"{value}.scaled")
-        rounded = self._node("QuantizeLinear", [whole, self._float("one", 1.0), self._zero()], f"{value}.u8")
+        of_rows = self._node("Squeeze", [scale, self._ints("axis_1", [1])], f"{value}.row_scale")
+        n_rows = self._node("Shape", [of_rows], f"{value}.n_rows")
+        zeros = self._node("Expand", [self._zero(), n_rows], f"{value}.zeros")
+        rounded = self._node("QuantizeLinear", [value, of_rows, zeros], f"{value}.u8", axis=0)
         self._rounded[value] = rounded, scale
         return rounded, scale
 
