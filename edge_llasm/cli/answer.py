@@ -109,7 +109,7 @@ def answer(question: Question, progress: Progress, cancel: threading.Event) -> I
     from edge_llasm.tuned import NOTHING, describe
 
     bundle = Bundle.find(question.model)
-    recordings = [load_audio(sys.stdin.buffer.read() if name == "-" else name) for name in question.audio]
+    recordings = [load_audio(sys.stdin.buffer if name == "-" else name) for name in question.audio]
     options = default_sampling(bundle)
     if question.temperature is not None:
         options = replace(options, temperature=question.temperature)

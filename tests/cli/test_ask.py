@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,16 @@ TIMINGS = ["load_ms", "speech_ms", "adapter_ms", "prefill_ms", "first_token_ms",
 TINY = ["--model", "tiny", "--device", "cpu"]
 
 Captured = pytest.CaptureFixture[str]
+
+
+class Endless(io.RawIOBase):
+    """A pipe that nobody closes."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        return len(room)
 
 
 def shown(capsys: Captured, *arguments: str | Path, status: int = 0) -> str:
@@ -182,6 +193,14 @@ def test_a_folder_is_no_recording(capsys: Captured, tmp_path: Path) -> None:
 def test_empty_standard_input_is_status_1(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     complaint(capsys, "ask", "-", status=1)
+
+
+def test_standard_input_without_end_is_not_read_for_ever(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_llasm.audio.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    assert "larger" in complaint(capsys, "ask", "-", status=1)
 
 
 def test_an_unknown_model_lists_the_known_ones(capsys: Captured) -> None:
