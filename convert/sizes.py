@@ -19,7 +19,8 @@ _MOST_BITS = (
     8.5  # of the embedding and the output layer, which the quantizer spares, where it quantizes at all
 )
 _NAME_BYTES, _PIECE_BYTES = 64, 40  # about what a tensor's and a piece's description take
-_ONNX_TENSOR_BYTES = 380  # a tensor's and its node's share
+# A tensor's and its nodes' share of a graph.
+_ONNX_TENSOR_BYTES: dict[OnnxType, int] = {"int8": 670, "q8_0": 300, "f16": 380, "f32": 320}
 
 
 def speech_bytes(shape: WhisperShape, speech_type: str) -> int:
@@ -35,7 +36,7 @@ def speech_bytes(shape: WhisperShape, speech_type: str) -> int:
 
 def graph_bytes(shape: WhisperShape, n_queries: int, onnx_type: OnnxType) -> int:
     """Of speech.onnx, whose numbers lie in speech.weights."""
-    return _ONNX_TENSOR_BYTES * len(layout(shape, n_queries, onnx_type))
+    return _ONNX_TENSOR_BYTES[onnx_type] * len(layout(shape, n_queries, onnx_type))
 
 
 def adapter_bytes(n_embd: int, d: int) -> int:

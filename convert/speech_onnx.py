@@ -21,7 +21,6 @@ from convert.speech_weights import (
     ZERO,
     Entry,
     OnnxType,
-    in_blocks,
     layout,
 )
 from convert.tower import LAST_NORMS, Attention, Block, Linear, blocks
@@ -135,7 +134,7 @@ class _Tower:
                 weight = self._node("Cast", [weight], f"{weight}.f32", to=FLOAT)
             return self._node("Gemm", [value, weight, *bias], name)
         scale = f"{linear.name}.scale"
-        if in_blocks(linear, self._kind):
+        if self._kind == "q8_0":
             sizes = {"K": linear.n_in, "N": linear.n_out, "bits": 8, "block_size": BLOCK}
             parts = [value, weight, scale, *(["", "", *bias] if bias else [])]
             return self._node("MatMulNBits", parts, name, ORT, accuracy_level=IN_INT8, **sizes)

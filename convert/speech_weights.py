@@ -6,8 +6,7 @@ maps the file for as long as it packs the numbers for its processor.
 
 f16 and f32 compute in floats. q8_0 rounds weights, and their inputs when it computes, in blocks of 32, as whisper.cpp's
 type of that name does. int8 rounds by rows: an output's weights by one scale, and each position of an input by its own.
-Its products are far faster than those of blocks; where the rows are the few queries it keeps the blocks, which
-cost next to nothing there.
+Its products are far faster than those of blocks.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from convert.errors import ConvertError
 from convert.tensors import Tensors
-from convert.tower import Linear, linears, norms
+from convert.tower import linears, norms
 from convert.whisper import WhisperShape, expected_shape, read_tensor, start_embedding
 
 OnnxType = Literal["int8", "q8_0", "f16", "f32"]
@@ -81,18 +80,13 @@ def write_weights(
     """
     if kind not in ONNX_TYPES:
         raise ConvertError(f"unknown type {kind!r} of speech.onnx: choose one of {', '.join(ONNX_TYPES)}")
-    if kind not in FLOATS and shape.d % BLOCK:
+    if kind == "q8_0" and shape.d % BLOCK:
         raise ConvertError(f"{kind} needs a width that is a multiple of {BLOCK}, not {shape.d}: use f16")
     with path.open("wb") as file:
         arrays = _arrays(shape, n_queries, tensors, kind)
         for entry, data in zip(layout(shape, n_queries, kind), arrays, strict=True):
             file.write(np.ascontiguousarray(data, entry.dtype).tobytes())
             file.write(bytes(_aligned(entry.size) - entry.size))
-
-
-def in_blocks(linear: Linear, kind: OnnxType) -> bool:
-    """Whether a layer's weights are rounded in blocks."""
-    return kind == "q8_0" or (kind == "int8" and linear.of_queries)
 
 
 def quantize(weight: NDArray[np.float32]) -> tuple[NDArray[np.generic], NDArray[np.float32]]:
@@ -125,7 +119,7 @@ def _entries(shape: WhisperShape, n_queries: int, kind: OnnxType) -> Iterator[En
         n_in, n_out = linear.n_in, linear.n_out
         if kind in FLOATS:
             yield Entry(f"{linear.name}.weight", (n_in, n_out), FLOATS[kind])
-        elif in_blocks(linear, kind):
+        elif kind == "q8_0":
             yield Entry(f"{linear.name}.weight", (n_out, n_in // BLOCK, BLOCK), "|u1")
             yield Entry(f"{linear.name}.scale", (n_out, n_in // BLOCK), "<f4")
         else:
@@ -151,7 +145,7 @@ def _arrays(
         if kind in FLOATS:
             yield weight.T
         else:
-            yield from quantize_blocks(weight) if in_blocks(linear, kind) else quantize(weight)
+            yield from quantize_blocks(weight) if kind == "q8_0" else quantize(weight)
         if linear.has_bias:
             yield _read(tensors, f"{linear.name}.bias", shape)
 

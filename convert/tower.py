@@ -15,8 +15,6 @@ class Linear:
     name: str
     n_in: int
     n_out: int
-    of_queries: bool = False
-    """Whether its rows are the queries, some dozens, and not the window's positions."""
 
     @property
     def has_bias(self) -> bool:
@@ -66,15 +64,14 @@ class Block:
 def blocks(shape: WhisperShape, side: str) -> Iterator[Block]:
     """Of the "encoder" or the "decoder"."""
     d, wide = shape.d, FFN_FACTOR * shape.d
-    asking = side == "decoder"
-    for layer in range(shape.decoder_layers if asking else shape.encoder_layers):
+    for layer in range(shape.encoder_layers if side == "encoder" else shape.decoder_layers):
         at = f"{side}.layers.{layer}"
         yield Block(
             source=at,
-            own=_attention(f"{at}.self_attn", d, asking, asking),
-            fc1=Linear(f"{at}.fc1", d, wide, asking),
-            fc2=Linear(f"{at}.fc2", wide, d, asking),
-            cross=_attention(f"{at}.encoder_attn", d, asking, of_queries=False) if asking else None,
+            own=_attention(f"{at}.self_attn", d),
+            fc1=Linear(f"{at}.fc1", d, wide),
+            fc2=Linear(f"{at}.fc2", wide, d),
+            cross=_attention(f"{at}.encoder_attn", d) if side == "decoder" else None,
         )
 
 
@@ -93,8 +90,6 @@ def norms(shape: WhisperShape) -> Iterator[str]:
         yield last
 
 
-def _attention(at: str, d: int, asking: bool, of_queries: bool) -> Attention:
-    """`asking`: whether queries ask; `of_queries`: whether they ask each other."""
-    query, out = (Linear(f"{at}.{part}_proj", d, d, asking) for part in ("q", "out"))
-    key, value = (Linear(f"{at}.{part}_proj", d, d, of_queries) for part in "kv")
+def _attention(at: str, d: int) -> Attention:
+    query, key, value, out = (Linear(f"{at}.{part}_proj", d, d) for part in ("q", "k", "v", "out"))
     return Attention(query, key, value, out)

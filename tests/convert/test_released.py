@@ -30,7 +30,7 @@ def test_a_released_layout_answers_as_pytorch_does(tmp_path: Path, name: str, sa
 
     template = {CLLAMA2: "llama2-llasm", BAICHUAN: "vicuna-llasm"}[layout]
     parts = load_parts(*folders, overrides={"template": template})
-    write_bundle(parts, tmp_path / "out")
+    write_bundle(parts, tmp_path / "out", onnx_type="f16")  # rounding parts where two tokens are alike
     bundle = Bundle.load(tmp_path / "out")
     tokens = bundle.tokens
     assert (tokens.au_patch, tokens.au_start, tokens.au_end) == (

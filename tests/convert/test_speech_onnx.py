@@ -128,7 +128,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, tensors: Tensor
 
 def test_a_width_without_blocks_is_refused(tmp_path: Path, tensors: Tensors) -> None:
     with pytest.raises(ConvertError, match="multiple of 32, not 48: use f16"):
-        write_weights(tmp_path / "weights", replace(WHISPER, d=48), N_QUERIES, tensors, "int8")
+        write_weights(tmp_path / "weights", replace(WHISPER, d=48), N_QUERIES, tensors, "q8_0")
 
 
 def test_an_unknown_type_lists_the_known_ones(tmp_path: Path, tensors: Tensors) -> None:

@@ -16,17 +16,6 @@ def test_every_matrix_and_norm_of_whisper_is_used_once() -> None:
     assert sorted(used) == sorted(there)
 
 
-def test_only_the_decoder_s_look_at_the_encoder_reads_positions_in_it() -> None:
-    rows = [
-        linear.name
-        for block in blocks(WHISPER, "decoder")
-        for linear in block.linears
-        if not linear.of_queries
-    ]
-    assert rows == [f"decoder.layers.{i}.encoder_attn.{part}_proj" for i in (0, 1) for part in "kv"]
-    assert not any(linear.of_queries for block in blocks(WHISPER, "encoder") for linear in block.linears)
-
-
 def test_the_biases_are_those_that_whisper_has() -> None:
     there = {theirs for _, theirs in tensor_names(WHISPER)}
     for linear in linears(WHISPER):
