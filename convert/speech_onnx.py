@@ -108,8 +108,15 @@ class _Tower:
         return self._add(value, self._attention(block.own, normed, normed, n_heads, causal))
 
     def _feed_forward(self, block: Block, value: str) -> str:
-        wide = self._linear(block.fc1, self._norm(value, block.norms[-1]))
-        return self._add(value, self._linear(block.fc2, self._gelu(wide, f"{wide}.gelu")))
+        normed, name = self._norm(value, block.norms[-1]), f"{block.fc1.name}.output.gelu"
+        if self._kind == "int8":
+            # onnxruntime joins a sum and Gelu by itself, but what it joins comes after all else that could be computed:
+            # the keys and values of all layers, which would stay in memory.
+            parts = [self._product(block.fc1, normed), f"{block.fc1.name}.bias"]
+            wide = self._node("BiasGelu", parts, name, ORT)
+        else:
+            wide = self._gelu(self._linear(block.fc1, normed), name)
+        return self._add(value, self._linear(block.fc2, wide))
 
     def _attention(
         self, linears: Attention, asking: str, there: str, n_heads: int, causal: bool = False
@@ -133,16 +140,20 @@ class _Tower:
             if self._kind == "f16":  # onnxruntime does it once, when it loads the graph
                 weight = self._node("Cast", [weight], f"{weight}.f32", to=FLOAT)
             return self._node("Gemm", [value, weight, *bias], name)
-        scale = f"{linear.name}.scale"
         if self._kind == "q8_0":
             sizes = {"K": linear.n_in, "N": linear.n_out, "bits": 8, "block_size": BLOCK}
-            parts = [value, weight, scale, *(["", "", *bias] if bias else [])]
+            parts = [value, weight, f"{linear.name}.scale", *(["", "", *bias] if bias else [])]
             return self._node("MatMulNBits", parts, name, ORT, accuracy_level=IN_INT8, **sizes)
-        rounded, of_rows = self._round(value)
-        parts = [rounded, weight, self._float("one", 1.0), scale, self._zero()]
-        product = self._node("MatMulIntegerToFloat", parts, f"{name}.rounded", ORT)
-        product = self._node("Mul", [product, of_rows], f"{name}.product")
+        product = self._product(linear, value)
         return self._node("Add", [product, *bias], name) if bias else product
+
+    def _product(self, linear: Linear, value: str) -> str:
+        """x W^T of numbers that are rounded by rows."""
+        rounded, of_rows = self._round(value)
+        weight, scale = f"{linear.name}.weight", f"{linear.name}.scale"
+        parts = [rounded, weight, self._float("one", 1.0), scale, self._zero()]
+        product = self._node("MatMulIntegerToFloat", parts, f"{linear.name}.rounded", ORT)
+        return self._node("Mul", [product, of_rows], f"{linear.name}.product")
 
     def _round(self, value: str) -> tuple[str, str]:
         """(n, d) -> u8 around ZERO, and what one of them is worth in each row (n, 1).

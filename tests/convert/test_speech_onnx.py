@@ -1,9 +1,12 @@
 """speech.onnx computes what PyTorch computes from the same weights."""
 
+import json
 import tracemalloc
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +23,7 @@ from convert.speech_weights import ONNX_TYPES, OnnxType, layout, weights_bytes, 
 from convert.tensors import Tensor
 from convert.whisper import WhisperShape, expected_shape, tensor_names
 from edge_llasm.bundle import Bundle
+from edge_llasm.onnx_session import open_session
 from edge_llasm.speech.onnx import OnnxSpeech
 from edge_llasm.speech.window import window
 from tests.convert.test_parity import babble
@@ -142,6 +146,28 @@ def test_a_layer_of_zeros_stays_one(tmp_path: Path, tensors: Tensors) -> None:
         path = write(tmp_path, tensors | zeros, kind)
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         assert np.isfinite(session.run(None, {"mel": np.ones((80, 40), np.float32)})[0]).all()
+
+
+@pytest.mark.parametrize("kind", ONNX_TYPES)
+def test_a_layer_s_keys_are_computed_when_it_asks_and_not_kept_from_the_start(
+    tmp_path: Path, tensors: Tensors, kind: OnnxType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = onnxruntime.InferenceSession
+
+    def observed(path: str, options: Any, **more: Any) -> Any:
+        options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile")
+        return plain(path, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", observed)
+    session = open_session(write(tmp_path, tensors, kind), 1, any_length=True)
+    session.run(None, {"mel": np.ones((80, 40), np.float32)})
+    events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    began = {event["name"]: event["ts"] for event in events if event.get("cat") == "Node"}
+    layers = [f"decoder.layers.{i}" for i in range(WHISPER.decoder_layers)]
+    assert len(layers) > 1
+    for one, two in pairwise(layers):
+        end = max(at for name, at in began.items() if name.startswith(f"{one}."))
+        assert all(at > end for name, at in began.items() if name.startswith(f"{two}."))
 
 
 @pytest.mark.torch
