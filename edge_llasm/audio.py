@@ -88,7 +88,8 @@ def _read(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[bytes, str
     elif isinstance(source, str | os.PathLike):
         data, name = _read_file(Path(source)), str(source)
     elif hasattr(source, "read"):
-        name = str(getattr(source, "name", "the recording"))
+        name = str(getattr(source, "name", "<"))
+        name = "the recording" if name.startswith("<") else name  # Python calls standard input <stdin>
         try:
             data = source.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:

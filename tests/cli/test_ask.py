@@ -45,6 +45,10 @@ class Endless(io.RawIOBase):
     def readinto(self, room: Any) -> int:
         return len(room)
 
+    @property
+    def name(self) -> str:
+        return "<stdin>"
+
 
 def shown(capsys: Captured, *arguments: str | Path, status: int = 0) -> str:
     """Standard output of a command that tells nothing else and has this exit status."""
@@ -200,7 +204,7 @@ def test_standard_input_without_end_is_not_read_for_ever(
 ) -> None:
     monkeypatch.setattr("edge_llasm.audio.MAX_BYTES", 1 << 20)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
-    assert "larger" in complaint(capsys, "ask", "-", status=1)
+    assert "the recording is larger" in complaint(capsys, "ask", "-", status=1)
 
 
 def test_an_unknown_model_lists_the_known_ones(capsys: Captured) -> None:

@@ -135,6 +135,21 @@ def test_a_width_without_blocks_is_refused(tmp_path: Path, tensors: Tensors) -> 
         write_weights(tmp_path / "weights", replace(WHISPER, d=48), N_QUERIES, tensors, "q8_0")
 
 
+def test_rows_need_no_blocks(tmp_path: Path) -> None:
+    shape, rng = replace(WHISPER, d=48, encoder_heads=3, decoder_heads=3), np.random.default_rng(0)
+    tensors = {
+        name: rng.normal(0, 0.05, data.shape).astype(np.float32) for name, data in OnDemand(shape).items()
+    }
+    kinds: tuple[OnnxType, ...] = ("f32", "int8")
+    states = []
+    for kind in kinds:
+        write_weights(tmp_path / f"{kind}.weights", shape, N_QUERIES, tensors, kind)
+        write_graph(tmp_path / f"{kind}.onnx", shape, N_QUERIES, kind, f"{kind}.weights")
+        session = open_session(tmp_path / f"{kind}.onnx", 1, any_length=True)
+        states.append(session.run(None, {"mel": np.ones((80, 90), np.float32)})[0])
+    assert difference(*states).cosine > 0.999
+
+
 def test_an_unknown_type_lists_the_known_ones(tmp_path: Path, tensors: Tensors) -> None:
     with pytest.raises(ConvertError, match="int8, q8_0, f16, f32"):
         write_weights(tmp_path / "weights", WHISPER, N_QUERIES, tensors, "q4_0")  # type: ignore[arg-type]
